@@ -1,0 +1,180 @@
+/// What happened to a workspace, in the past tense.
+public enum LifecycleEvent: Sendable, Hashable {
+    case provisionStarted
+    case agentRegistered(url: String, cardText: String)
+    case beatReceived(BeatSignal)
+    case provisionFailed(code: ErrorCode, message: String)
+    case registerDeadlinePassed(seconds: Int, runtime: String, message: String)
+    case containerLost(reason: String)
+    case removalRequested
+}
+
+/// The part of a heartbeat that can move the status.
+public struct BeatSignal: Sendable, Hashable {
+    public static let degradeFrom = 0.5
+    public static let recoverBelow = 0.1
+
+    public let wedged: Bool
+    public let errorRate: Double
+    /// The agent declared `status_mgmt`: its error rate is not ours to judge.
+    public let managesOwnStatus: Bool
+    public let sampleError: String
+
+    public init(wedged: Bool, errorRate: Double, managesOwnStatus: Bool, sampleError: String = "") {
+        self.wedged = wedged
+        self.errorRate = errorRate
+        self.managesOwnStatus = managesOwnStatus
+        self.sampleError = sampleError
+    }
+
+    /// Where a workspace that is up belongs, given this beat alone; nil leaves it where it is: the hysteresis
+    /// band, or an agent whose error rate is its own business.
+    fileprivate var verdict: WorkspaceCondition? {
+        if wedged { return WorkspaceCondition(.degraded, .wedged) }
+        if managesOwnStatus { return nil }
+        if errorRate >= Self.degradeFrom { return WorkspaceCondition(.degraded, .errorRate) }
+        return errorRate < Self.recoverBelow ? WorkspaceCondition(.online) : nil
+    }
+
+    fileprivate var degradedPayload: JSONObject {
+        var payload: JSONObject = [:]
+        if wedged { payload["runtime_state"] = "wedged" }
+        if !managesOwnStatus, errorRate >= Self.degradeFrom { payload["error_rate"] = .double(errorRate) }
+        payload["sample_error"] = .string(sampleError)
+        return payload
+    }
+}
+
+/// What must be done because the status moved.
+public enum LifecycleAction: Sendable, Hashable {
+    case emit(EventKind, JSONObject)
+    case revokeTokens
+    case clearAddress
+}
+
+/// The only table of legal transitions.
+public enum WorkspaceStatusMachine {
+    public struct Transition: Sendable, Hashable {
+        public let to: WorkspaceCondition
+        public let actions: [LifecycleAction]
+    }
+
+    /// The move `event` makes from `condition`; nil when it changes nothing. There is no `default` here on purpose: a new
+    /// status or event does not compile until somebody has decided what it means. `WorkspaceStatusMachineTests` holds the table.
+    public static func apply(_ event: LifecycleEvent, to condition: WorkspaceCondition) -> Transition? {
+        switch event {
+        case .provisionStarted: provisionStarted(condition)
+        case .agentRegistered(let url, let card): agentRegistered(condition, url: url, cardText: card)
+        case .beatReceived(let signal): beatReceived(condition, signal)
+        case .provisionFailed(let code, let message): provisionFailed(condition, code: code, message: message)
+        case .registerDeadlinePassed(let seconds, let runtime, let message):
+            registerDeadlinePassed(condition, seconds: seconds, runtime: runtime, message: message)
+        case .containerLost(let reason): containerLost(condition, reason: reason)
+        case .removalRequested: removalRequested(condition)
+        }
+    }
+
+    /// The moves one beat makes from each condition: what a store needs to apply a beat in one statement.
+    public static func beatTable(_ signal: BeatSignal) -> [WorkspaceCondition: Transition] {
+        var table: [WorkspaceCondition: Transition] = [:]
+        for condition in WorkspaceCondition.all { table[condition] = apply(.beatReceived(signal), to: condition) }
+        return table
+    }
+
+    private static func move(_ status: WorkspaceStatus, _ cause: ConditionCause? = nil, _ actions: LifecycleAction...) -> Transition {
+        Transition(to: WorkspaceCondition(status, cause), actions: actions)
+    }
+
+    private static func provisionStarted(_ condition: WorkspaceCondition) -> Transition? {
+        switch condition.status {
+        case .provisioning, .removed: nil
+        case .online, .offline, .degraded, .failed, .paused, .hibernated, .hibernating, .awaitingAgent:
+            move(.provisioning, nil, .clearAddress, .emit(.provisioning, [:]))
+        }
+    }
+
+    private static func agentRegistered(_ condition: WorkspaceCondition, url: String, cardText: String) -> Transition? {
+        let card = (try? JSONValue(parsing: cardText)) ?? .null
+        switch condition.status {
+        case .provisioning, .online, .offline, .degraded, .failed, .awaitingAgent:
+            return move(.online, nil, .emit(.online, ["url": .string(url), "agent_card": card]))
+        case .removed, .paused, .hibernated, .hibernating:
+            return nil
+        }
+    }
+
+    private static func beatReceived(_ condition: WorkspaceCondition, _ signal: BeatSignal) -> Transition? {
+        switch condition.status {
+        case .online, .degraded:
+            guard let verdict = signal.verdict ?? condition.clearedWedge(by: signal), verdict != condition else { return nil }
+            return up(verdict, signal, onlinePayload: [:])
+        case .offline, .awaitingAgent:
+            return up(signal.verdict ?? WorkspaceCondition(.online), signal, onlinePayload: [:])
+        case .provisioning:
+            return up(signal.verdict ?? WorkspaceCondition(.online), signal, onlinePayload: ["recovered_from": "provisioning"])
+        case .failed:
+            guard condition.cause == .registerTimeout else { return nil }
+            return up(signal.verdict ?? WorkspaceCondition(.online), signal, onlinePayload: ["recovered_from": "failed"])
+        case .removed, .paused, .hibernated, .hibernating:
+            return nil
+        }
+    }
+
+    private static func up(_ target: WorkspaceCondition, _ signal: BeatSignal, onlinePayload: JSONObject) -> Transition {
+        target.status == .online
+            ? Transition(to: target, actions: [.emit(.online, onlinePayload)])
+            : Transition(to: target, actions: [.emit(.degraded, signal.degradedPayload)])
+    }
+
+    private static func provisionFailed(_ condition: WorkspaceCondition, code: ErrorCode, message: String) -> Transition? {
+        switch condition.status {
+        case .provisioning, .online, .offline, .degraded, .failed:
+            guard condition != WorkspaceCondition(.failed, .provision) else { return nil }
+            return move(
+                .failed, .provision, .clearAddress,
+                .emit(.provisionFailed, ["error": .string(message), "code": .string(code.rawValue)]))
+        case .removed, .paused, .hibernated, .hibernating, .awaitingAgent:
+            return nil
+        }
+    }
+
+    private static func registerDeadlinePassed(_ condition: WorkspaceCondition, seconds: Int, runtime: String, message: String)
+        -> Transition?
+    {
+        switch condition.status {
+        case .provisioning:
+            move(
+                .failed, .registerTimeout,
+                .emit(
+                    .provisionFailed,
+                    [
+                        "error": .string(message), "code": .string(ErrorCode.registerTimeout.rawValue), "timeout_secs": .int(seconds),
+                        "runtime": .string(runtime), "source": "provision_timeout_sweep",
+                    ]))
+        case .online, .offline, .degraded, .failed, .removed, .paused, .hibernated, .hibernating, .awaitingAgent:
+            nil
+        }
+    }
+
+    private static func containerLost(_ condition: WorkspaceCondition, reason: String) -> Transition? {
+        switch condition.status {
+        case .online, .degraded: move(.offline, nil, .emit(.offline, ["reason": .string(reason)]))
+        case .provisioning, .offline, .failed, .removed, .paused, .hibernated, .hibernating, .awaitingAgent: nil
+        }
+    }
+
+    private static func removalRequested(_ condition: WorkspaceCondition) -> Transition? {
+        switch condition.status {
+        case .removed: nil
+        case .provisioning, .online, .offline, .degraded, .failed, .paused, .hibernated, .hibernating, .awaitingAgent:
+            move(.removed, nil, .revokeTokens, .clearAddress, .emit(.removed, [:]))
+        }
+    }
+}
+
+extension WorkspaceCondition {
+    /// A wedge is the agent's own word: a beat without it leaves the wedge, whatever the error rate's hysteresis says.
+    fileprivate func clearedWedge(by signal: BeatSignal) -> WorkspaceCondition? {
+        self == WorkspaceCondition(.degraded, .wedged) && !signal.wedged ? WorkspaceCondition(.online) : nil
+    }
+}

@@ -6,10 +6,8 @@ public struct JSONSyntaxError: Error, Sendable, Equatable {
 }
 
 extension JSONValue {
-    /// Reads one JSON value.
-    /// - Parameters:
-    ///   - allowTrailing: whether bytes after the first value are ignored.
-    ///   - maximumDepth: arrays and objects nested deeper than this are refused.
+    /// Reads one JSON value. With `allowTrailing`, bytes after the first value are ignored; arrays and objects nested deeper than
+    /// `maximumDepth` are refused.
     public init(parsing bytes: [UInt8], allowTrailing: Bool = false, maximumDepth: Int = 128) throws(JSONSyntaxError) {
         var parser = JSONParser(bytes: bytes, maximumDepth: maximumDepth)
         self = try parser.document(allowTrailing: allowTrailing)

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# test.sh all|unit|soak|tsan: installs what is missing, starts what the tests need, runs them. The last line is the runner's summary.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+mode=${1:-all}
+engine_tests='IntegrationTests|EngineContract'
+database_tests='StoreContractTests'
+
+case $mode in
+    unit)
+        scripts/setup.sh build
+        scripts/build.sh debug --build-tests
+        exec swift test --skip-build --disable-xctest --skip "$engine_tests" --skip "$database_tests"
+        ;;
+    tsan)
+        scripts/setup.sh build
+        exec swift test --sanitize=thread --scratch-path .build/tsan --disable-xctest --skip "$engine_tests" --skip "$database_tests"
+        ;;
+    all | soak) ;;
+    *) sed -n '2s/^# //p' "$0" >&2 && exit 2 ;;
+esac
+
+scripts/setup.sh build engine image test
+scripts/check.sh
+BERTH_TEST_DOCKER_HOST=$(scripts/engine.sh ensure | tail -n 1)
+export BERTH_TEST_DOCKER_HOST
+DOCKER_HOST=$BERTH_TEST_DOCKER_HOST scripts/echo-image.sh
+scripts/python-venv.sh
+[ "$mode" != soak ] || export BERTH_TEST_SOAK=1
+# Tests that drive real containers run by themselves after the others: two cores make a poor witness otherwise.
+swift test --skip-build --disable-xctest --skip IntegrationTests
+exec swift test --skip-build --disable-xctest --filter IntegrationTests

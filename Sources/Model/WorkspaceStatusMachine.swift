@@ -9,18 +9,18 @@ public enum LifecycleEvent: Sendable, Hashable {
     case removalRequested
 }
 
-/// The part of a heartbeat that can move the status.
+/// The part of a heartbeat that can move the status. nil means that the beat did not say: what it left out stays as it was.
 public struct BeatSignal: Sendable, Hashable {
     public static let degradeFrom = 0.5
     public static let recoverBelow = 0.1
 
-    public let wedged: Bool
-    public let errorRate: Double
+    public let wedged: Bool?
+    public let errorRate: Double?
     /// The agent declared `status_mgmt`: its error rate is not ours to judge.
     public let managesOwnStatus: Bool
     public let sampleError: String
 
-    public init(wedged: Bool, errorRate: Double, managesOwnStatus: Bool, sampleError: String = "") {
+    public init(wedged: Bool?, errorRate: Double?, managesOwnStatus: Bool, sampleError: String = "") {
         self.wedged = wedged
         self.errorRate = errorRate
         self.managesOwnStatus = managesOwnStatus
@@ -30,16 +30,16 @@ public struct BeatSignal: Sendable, Hashable {
     /// Where a workspace that is up belongs, given this beat alone; nil leaves it where it is: the hysteresis
     /// band, or an agent whose error rate is its own business.
     fileprivate var verdict: WorkspaceCondition? {
-        if wedged { return WorkspaceCondition(.degraded, .wedged) }
-        if managesOwnStatus { return nil }
+        if wedged == true { return WorkspaceCondition(.degraded, .wedged) }
+        guard let errorRate, !managesOwnStatus else { return nil }
         if errorRate >= Self.degradeFrom { return WorkspaceCondition(.degraded, .errorRate) }
         return errorRate < Self.recoverBelow ? WorkspaceCondition(.online) : nil
     }
 
     fileprivate var degradedPayload: JSONObject {
         var payload: JSONObject = [:]
-        if wedged { payload["runtime_state"] = "wedged" }
-        if !managesOwnStatus, errorRate >= Self.degradeFrom { payload["error_rate"] = .double(errorRate) }
+        if wedged == true { payload["runtime_state"] = "wedged" }
+        if !managesOwnStatus, let errorRate, errorRate >= Self.degradeFrom { payload["error_rate"] = .double(errorRate) }
         payload["sample_error"] = .string(sampleError)
         return payload
     }
@@ -106,6 +106,7 @@ public enum WorkspaceStatusMachine {
     private static func beatReceived(_ condition: WorkspaceCondition, _ signal: BeatSignal) -> Transition? {
         switch condition.status {
         case .online, .degraded:
+            if condition.cause == .wedged, signal.wedged == nil { return nil }
             guard let verdict = signal.verdict ?? condition.clearedWedge(by: signal), verdict != condition else { return nil }
             return up(verdict, signal, onlinePayload: [:])
         case .offline, .awaitingAgent:
@@ -173,8 +174,8 @@ public enum WorkspaceStatusMachine {
 }
 
 extension WorkspaceCondition {
-    /// A wedge is the agent's own word: a beat without it leaves the wedge, whatever the error rate's hysteresis says.
+    /// A wedge is the agent's own word: a beat that says it is over leaves it, whatever the error rate's hysteresis says.
     fileprivate func clearedWedge(by signal: BeatSignal) -> WorkspaceCondition? {
-        self == WorkspaceCondition(.degraded, .wedged) && !signal.wedged ? WorkspaceCondition(.online) : nil
+        self == WorkspaceCondition(.degraded, .wedged) && signal.wedged == false ? WorkspaceCondition(.online) : nil
     }
 }

@@ -79,7 +79,7 @@ let package = Package(
         tests("ModelTests", ["Model"]),
         tests("HTTPTests", ["HTTP", "HTTPServer", "HTTPClient", "TestSupport"]),
         tests("DockerTests", ["Docker", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),
-        tests("TemplatesTests", ["Templates", "Model"]),
+        tests("TemplatesTests", ["Templates", "Model", "TestSupport"]),
         tests("StoreContractTests", ["Store", "Secrets", "Model", "TestSupport"]),
         tests("ProvisionerTests", ["Provisioner", "Sweeper", "Events", "Model", "TestSupport"]),
         tests("RegistryTests", ["Registry", "Proxy", "API", "Events", "HTTP", "Model", "TestSupport"]),

@@ -1,0 +1,64 @@
+import HTTP
+import Model
+
+extension Request {
+    /// The first JSON value of the body. The content type is ignored and so are bytes after the value: existing clients rely on both.
+    /// `refusal` is the sentence those clients know for a body that cannot be read.
+    func json(limit: Int, refusal: String = "invalid request body") async throws -> JSONValue {
+        let bytes: [UInt8]
+        do {
+            bytes = try await body.collect(limit: limit)
+        } catch let error as BodyTooLarge {
+            throw Failure(
+                .payloadTooLarge, "request body too large", next: "Send at most \(error.limit) bytes.",
+                details: ["limit": .int(error.limit)])
+        }
+        do {
+            return try JSONValue(parsing: bytes, allowTrailing: true)
+        } catch {
+            throw Failure(.invalidRequest, refusal, next: "The body is not JSON: \(error.reason) at byte \(error.offset).")
+        }
+    }
+}
+
+/// The members of a JSON body as a route asks for them: keys match without regard to case, unknown ones are ignored, null is absent,
+/// and a wrong type is refused by name.
+struct BodyFields {
+    private let object: JSONObject
+    private let refusal: String
+
+    init(_ value: JSONValue, refusal: String) throws {
+        guard let object = value.object else { throw Failure(.invalidRequest, refusal, next: "Send a JSON object.") }
+        self.object = object
+        self.refusal = refusal
+    }
+
+    func string(_ key: String) throws -> String? { try read(key, "a string", \.string) }
+    func bool(_ key: String) throws -> Bool? { try read(key, "true or false", \.bool) }
+    func int(_ key: String) throws -> Int? { try read(key, "a whole number", \.int) }
+    func double(_ key: String) throws -> Double? { try read(key, "a number", \.double) }
+
+    func object(_ key: String) throws -> BodyFields? {
+        guard let value = try read(key, "an object", \.object) else { return nil }
+        return try BodyFields(.object(value), refusal: refusal)
+    }
+
+    func strings(_ key: String) throws -> [String: String] {
+        var result: [String: String] = [:]
+        for member in try read(key, "an object of strings", \.object)?.members ?? [] {
+            guard let text = member.value.string else { throw wrongType("\(key).\(member.key)", "a string") }
+            result[member.key] = text
+        }
+        return result
+    }
+
+    private func read<Value>(_ key: String, _ expected: String, _ take: (JSONValue) -> Value?) throws -> Value? {
+        guard let value = object.value(ignoringCase: key), !value.isNull else { return nil }
+        guard let taken = take(value) else { throw wrongType(key, expected) }
+        return taken
+    }
+
+    private func wrongType(_ key: String, _ expected: String) -> Failure {
+        Failure(.invalidRequest, refusal, next: "'\(key)' must be \(expected).", details: ["field": .string(key)])
+    }
+}

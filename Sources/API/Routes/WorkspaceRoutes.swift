@@ -1,0 +1,122 @@
+import HTTP
+import Model
+import Provisioner
+
+/// Making, seeing and removing workspaces. Rules: `docs/wire/workspaces.md`.
+struct WorkspaceRoutes: Sendable {
+    let services: APIServices
+    let settings: APISettings
+
+    var routes: [Route] {
+        [
+            Route(.get, "/workspaces", for: .admin, serve: list),
+            Route(.post, "/workspaces", for: .admin, serve: create),
+            Route(.get, "/workspaces/:id", at: [.people, .agents], for: .publicView, serve: show),
+            Route(.delete, "/workspaces/:id", for: .admin, serve: remove),
+            Route(.get, "/workspaces/:id/state", at: [.people, .agents], for: .workspaceEvenRemoved, serve: state),
+        ]
+    }
+
+    private func list(_ call: Call) async throws -> Response {
+        let timeouts = await services.templates.catalog().provisionTimeoutSeconds
+        let live = try await services.workspaces.liveWorkspaces()
+        return .json(200, .array(live.map { WorkspaceView(workspace: $0, declaredTimeouts: timeouts).listed() }))
+    }
+
+    private func create(_ call: Call) async throws -> Response {
+        let body = try await call.request.json(limit: settings.bodyLimit, refusal: CreateWorkspace.refusal)
+        let created = try await services.provisioner.create(try CreateWorkspace(decoding: body))
+        return .json(201, reply(to: created, call.request))
+    }
+
+    private func reply(to created: CreatedWorkspace, _ request: Request) -> JSONValue {
+        let workspace = created.workspace
+        var body: JSONObject = ["id": .string(workspace.id.text)]
+        if workspace.external { body["external"] = true }
+        body["status"] = .string(workspace.status.rawValue)
+        body["awareness_namespace"] = .string(workspace.awarenessNamespace)
+        body["workspace_access"] = .string(workspace.workspaceAccess.rawValue)
+        body["name"] = .string(workspace.name)
+        body["runtime"] = .string(workspace.runtime)
+        body["tier"] = .int(workspace.tier)
+        body["generation"] = .int(workspace.generation)
+        if let token = created.token {
+            let platform = ConnectionBlock.platformURL(settings, request)
+            body["connection"] = ConnectionBlock(workspaceID: workspace.id, platformURL: platform, token: token).json
+        }
+        return .object(body)
+    }
+
+    private func show(_ call: Call) async throws -> Response {
+        let id = try call.workspaceID()
+        guard let workspace = try await services.workspaces.workspace(id) else { throw Self.missing }
+        guard !call.visitor.isAnonymous else { return .json(200, WorkspaceView(workspace: workspace, declaredTimeouts: [:]).minimal()) }
+        let timeouts = await services.templates.catalog().provisionTimeoutSeconds
+        return .json(200, WorkspaceView(workspace: workspace, declaredTimeouts: timeouts).full(for: call.visitor))
+    }
+
+    private func remove(_ call: Call) async throws -> Response {
+        let id = try call.workspaceID()
+        do {
+            return try DeleteReply.response(await services.provisioner.delete(id, confirmed: call.request.query.flag("confirm")))
+        } catch let error as any CodedError where error.code == .confirmationRequired {
+            return DeleteReply.confirmation(error)
+        }
+    }
+
+    /// A removed workspace's agent reads here that it is gone.
+    private func state(_ call: Call) async throws -> Response {
+        let id = try call.workspaceID()
+        guard let workspace = try await services.workspaces.workspace(id) else {
+            return .json(404, ["workspace_id": .string(id.text), "deleted": true])
+        }
+        guard workspace.status != .removed else {
+            return .json(404, ["workspace_id": .string(id.text), "status": "removed", "deleted": true])
+        }
+        return .json(200, WorkspaceView(workspace: workspace, declaredTimeouts: [:]).state())
+    }
+
+    static let missing = Failure(.workspaceNotFound, "workspace not found", next: "GET /workspaces lists what there is.")
+}
+
+/// What a delete answers.
+enum DeleteReply {
+    static func response(_ deletion: Deletion) -> Response {
+        let removed = deletion.removedIDs.count
+        guard !deletion.failures.isEmpty else {
+            return .json(200, ["status": "removed", "cascade_deleted": .int(max(0, removed - 1))])
+        }
+        let failed = deletion.failures.count
+        return .json(
+            500,
+            [
+                "error": .string("marked \(removed) removed, but \(failed) could not be cleaned away; it is tried again"),
+                "code": .string(ErrorCode.stopFailed.rawValue),
+                "next": "Nothing is lost: the daemon keeps trying. To try at once, repeat the DELETE.",
+                "removed_count": .int(removed),
+                "stop_failures": .int(failed),
+                "failed": .array(deletion.failures.map { ["id": .string($0.id.text), "error_class": .string($0.code.rawValue)] }),
+            ])
+    }
+
+    /// Existing clients read the children beside `status`, not in `details`.
+    static func confirmation(_ error: any CodedError) -> Response {
+        let children = error.details["children"]?.array ?? []
+        return .json(
+            409,
+            [
+                "status": "confirmation_required",
+                "message": .string(error.message),
+                "children": .array(children),
+                "children_count": error.details["children_count"] ?? .int(children.count),
+                "error": .string(error.message),
+                "code": .string(error.code.rawValue),
+                "next": .string(error.next ?? "Repeat the DELETE with ?confirm=true to remove the children too."),
+            ])
+    }
+}
+
+extension Query {
+    /// Whether `name` is given as `true` or `1`.
+    func flag(_ name: String) -> Bool { ["true", "1"].contains(self[name]) }
+}

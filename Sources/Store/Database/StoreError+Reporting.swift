@@ -1,0 +1,18 @@
+internal import Model
+
+extension StoreError {
+    /// What a caller is told about `error`. A driver's message goes to the log and no further; while the database does not answer,
+    /// nothing is known about anybody's rights, so every such failure is `platform_unavailable`.
+    init(reporting error: any Error, to log: any LogSink) {
+        switch error {
+        case let error as StoreError: self = error
+        case let error as any CodedError: self.init(error.code, error.message, next: error.next)
+        case let failure as SQLFailure:
+            log.error("the database did not do what was asked", ("cause", failure.message))
+            self = .unavailable
+        default:
+            log.error("the database did not do what was asked", ("cause", "\(error)"))
+            self = .unavailable
+        }
+    }
+}

@@ -1,0 +1,149 @@
+internal import Model
+
+extension RecordStore {
+    func insert(_ new: NewWorkspace) async throws -> Workspace {
+        let workspace = new.workspace
+        let secrets =
+            try sealed(new.secrets, kind: .environment, for: workspace.id) + sealed(new.secretFiles, kind: .file, for: workspace.id)
+        let (token, events) = (new.token, new.events.map { StoredEvent(kind: $0.kind, payload: $0.payload) })
+        return try await database.write { transaction in
+            try transaction.sql.run(WorkspaceRow.insert, WorkspaceRow.values(workspace))
+            for secret in secrets { try transaction.store(secret, for: workspace.id) }
+            if let token { try transaction.store(token, for: workspace) }
+            for event in events { try transaction.emit(event.kind, event.payload, for: workspace.id) }
+            return workspace
+        }
+    }
+
+    func secrets(of id: WorkspaceID) async throws -> WorkspaceSecrets {
+        let rows = try await database.read { sql in
+            try sql.run("SELECT kind, name, sealed FROM workspace_secrets WHERE workspace_id = $1 ORDER BY kind, name", [.text(id.text)])
+        }
+        var secrets = WorkspaceSecrets()
+        for row in rows {
+            guard let kind = row[0].text.flatMap(SecretKind.init(rawValue:)), let name = row[1].text, let bytes = row[2].bytes else {
+                throw RowReader.damaged
+            }
+            let value = try open(bytes, kind: kind, name: name, for: id)
+            switch kind {
+            case .environment: secrets.environment[name] = value
+            case .file: secrets.files[name] = value
+            }
+        }
+        return secrets
+    }
+
+    func beginGeneration(of id: WorkspaceID, token: TokenDigest) async throws -> Workspace? {
+        try await database.write { transaction in
+            guard var workspace = try transaction.lock(id), workspace.status != .removed else { return nil }
+            workspace.generation += 1
+            workspace.provisionStartedAt = transaction.now
+            workspace.updatedAt = transaction.now
+            try transaction.save(workspace)
+            try transaction.revokeTokens(of: id)
+            try transaction.store(token, for: workspace)
+            return workspace
+        }
+    }
+
+    func recordContainer(_ containerID: String?, image: String?, for id: WorkspaceID, generation: Int) async throws {
+        try await database.write { transaction in
+            _ = try transaction.sql.run(
+                """
+                UPDATE workspaces SET container_id = $3, image = COALESCE($4, image), updated_at = $5
+                WHERE id = $1 AND generation = $2
+                """,
+                [.text(id.text), SQLValue(generation), SQLValue(containerID), SQLValue(image), .int(transaction.now.microseconds)])
+        }
+    }
+
+    func recordAddress(_ url: String?, for id: WorkspaceID, generation: Int) async throws {
+        try await database.write { transaction in
+            _ = try transaction.sql.run(
+                "UPDATE workspaces SET url = $3, updated_at = $4 WHERE id = $1 AND generation = $2 AND status <> 'removed'",
+                [.text(id.text), SQLValue(generation), SQLValue(url), .int(transaction.now.microseconds)])
+        }
+    }
+
+    func append(_ kind: EventKind, payload: JSONObject, to id: WorkspaceID) async throws {
+        try await database.write { try $0.emit(kind, payload, for: id) }
+    }
+
+    func apply(_ event: LifecycleEvent, failure: WorkspaceFailure?, to id: WorkspaceID, generation: Int?) async throws -> Workspace? {
+        try await database.write { transaction in
+            guard var workspace = try transaction.lock(id), generation == nil || generation == workspace.generation else { return nil }
+            guard let transition = WorkspaceStatusMachine.apply(event, to: workspace.condition) else { return nil }
+            if let failure {
+                workspace.failure = failure
+                workspace.lastSampleError = failure.message
+            }
+            try transaction.carryOut(transition, on: &workspace)
+            return workspace
+        }
+    }
+
+    func markRemoved(root: WorkspaceID, descendants: [WorkspaceID]) async throws {
+        // In the order of ids, so that two overlapping cascades lock rows in the same order.
+        let ids = Set(descendants).union([root]).sorted { $0.text < $1.text }
+        try await database.write { transaction in
+            for id in ids {
+                guard var workspace = try transaction.lock(id) else { continue }
+                guard let transition = WorkspaceStatusMachine.apply(.removalRequested, to: workspace.condition) else { continue }
+                workspace.pendingCleanup = true
+                let payload: JSONObject = id == root ? ["cascade_deleted": .int(ids.count - 1)] : [:]
+                try transaction.carryOut(transition, on: &workspace, addingToPayload: payload)
+            }
+        }
+    }
+
+    func setPendingCleanup(_ pending: Bool, for id: WorkspaceID) async throws {
+        try await database.write { transaction in
+            _ = try transaction.sql.run(
+                "UPDATE workspaces SET pending_cleanup = $2, updated_at = $3 WHERE id = $1",
+                [.text(id.text), SQLValue(pending), .int(transaction.now.microseconds)])
+        }
+    }
+}
+
+/// An event of a creation on its way to the database thread.
+private struct StoredEvent: Sendable {
+    let kind: EventKind
+    let payload: JSONObject
+}
+
+extension Transaction {
+    /// Writes a move of the status machine: the row with its new condition, then what the move demands.
+    func carryOut(
+        _ transition: WorkspaceStatusMachine.Transition, on workspace: inout Workspace, addingToPayload extra: JSONObject = [:]
+    ) throws {
+        workspace.condition = transition.to
+        workspace.updatedAt = now
+        if transition.to.status != .failed { workspace.failure = nil }
+        if transition.actions.contains(.clearAddress) { workspace.url = nil }
+        try save(workspace)
+        for action in transition.actions {
+            switch action {
+            case .clearAddress: break
+            case .revokeTokens: try revokeTokens(of: workspace.id)
+            case .emit(let kind, let payload):
+                try emit(kind, payload.merged(with: kind.facts(of: workspace)).merged(with: extra), for: workspace.id)
+            }
+        }
+    }
+}
+
+extension EventKind {
+    /// What the row adds to an event that the machine, which knows no rows, leaves empty.
+    fileprivate func facts(of workspace: Workspace) -> JSONObject {
+        guard self == .provisioning else { return [:] }
+        return ["name": .string(workspace.name), "tier": .int(workspace.tier), "runtime": .string(workspace.runtime)]
+    }
+}
+
+extension JSONObject {
+    fileprivate func merged(with other: JSONObject) -> JSONObject {
+        var merged = self
+        for member in other.members { merged[member.key] = member.value }
+        return merged
+    }
+}

@@ -82,7 +82,7 @@ let package = Package(
         tests("TemplatesTests", ["Templates", "Model", "TestSupport"]),
         tests("StoreContractTests", ["Store", "Secrets", "Model", "TestSupport"]),
         tests("ProvisionerTests", ["Provisioner", "Sweeper", "Events", "Model", "TestSupport"]),
-        tests("RegistryTests", ["Registry", "Proxy", "API", "Events", "HTTP", "Model", "TestSupport"]),
+        tests("RegistryTests", ["Registry", "Proxy", "API", "Events", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),
         tests("IntegrationTests", ["HTTP", "HTTPClient", "Model", "TestSupport"]),
     ]
 )

@@ -47,8 +47,10 @@ public enum IPAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     private static func aton(part: Substring) -> UInt64? {
-        guard part.utf8.first.map({ $0 >= 0x30 && $0 <= 0x39 }) == true else { return nil }
-        if part.hasPrefix("0x") || part.hasPrefix("0X") { return part.count == 2 ? 0 : UInt64(part.dropFirst(2), radix: 16) }
+        guard part.first?.isWholeNumber == true, part.allSatisfy({ $0.isASCII && ($0.isHexDigit || $0 == "x" || $0 == "X") }) else {
+            return nil
+        }
+        if part.hasPrefix("0x") || part.hasPrefix("0X") { return UInt64(part.dropFirst(2), radix: 16) }
         return part.hasPrefix("0") && part.count > 1 ? UInt64(part, radix: 8) : UInt64(part)
     }
 

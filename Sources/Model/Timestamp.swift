@@ -40,22 +40,35 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * marchMonth + 2) / 5 + 1)
     }
 
-    /// Reads RFC 3339 as engines and databases write it: `T` or a space, any fraction, `Z` or an offset.
+    /// Reads RFC 3339 as engines and databases write it: `T` or a space, any fraction, `Z` or an offset (none means UTC). A day or an
+    /// hour that does not exist is refused.
     public init?(rfc3339 text: String) {
-        let halves = text.split(whereSeparator: { $0 == "T" || $0 == " " || $0 == "t" })
-        guard halves.count == 2 else { return nil }
-        let date = halves[0].split(separator: "-").compactMap { Int64($0) }
-        var clock = String(halves[1])
-        guard date.count == 3, let offset = Self.takeOffset(from: &clock) else { return nil }
-        let parts = clock.split(separator: ":")
-        guard parts.count == 3, let hour = Int64(parts[0]), let minute = Int64(parts[1]) else { return nil }
-        let second = parts[2].split(separator: ".", maxSplits: 1)
-        guard let whole = second.first.flatMap({ Int64($0) }) else { return nil }
-        let fraction = second.count > 1 ? Int64((second[1] + "000000").prefix(6)) ?? 0 : 0
+        let halves = text.split(omittingEmptySubsequences: false, whereSeparator: { $0 == "T" || $0 == " " || $0 == "t" })
+        guard halves.count == 2, let date = Self.numbers(halves[0], "-", digits: [4, 2, 2]) else { return nil }
         let days = Self.days(year: date[0], month: date[1], day: date[2])
-        let seconds = days * 86_400 + hour * 3600 + minute * 60 + whole - offset
-        self.init(microseconds: seconds * 1_000_000 + fraction)
+        guard Self.civil(fromDays: days) == (date[0], date[1], date[2]) else { return nil }
+        var clock = String(halves[1])
+        guard let offset = Self.takeOffset(from: &clock), let (seconds, fraction) = Self.timeOfDay(clock) else { return nil }
+        self.init(microseconds: (days * 86_400 + seconds - offset) * 1_000_000 + fraction)
     }
+
+    private static func timeOfDay(_ text: String) -> (seconds: Int64, microseconds: Int64)? {
+        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let clock = numbers(parts[0], ":", digits: [2, 2, 2]), clock[0] < 24, clock[1] < 60, clock[2] <= 60 else { return nil }
+        let seconds = clock[0] * 3600 + clock[1] * 60 + clock[2]
+        guard parts.count == 2 else { return (seconds, 0) }
+        guard !parts[1].isEmpty, parts[1].utf8.allSatisfy(isDigit) else { return nil }
+        return Int64((parts[1] + "000000").prefix(6)).map { (seconds, $0) }
+    }
+
+    /// The parts of `text` as numbers, each of exactly so many digits.
+    private static func numbers(_ text: some StringProtocol, _ separator: Character, digits: [Int]) -> [Int64]? {
+        let parts = text.split(separator: separator, omittingEmptySubsequences: false)
+        guard parts.map(\.utf8.count) == digits, parts.allSatisfy({ $0.utf8.allSatisfy(isDigit) }) else { return nil }
+        return parts.compactMap { Int64($0) }
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 
     private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
         let shiftedYear = month <= 2 ? year - 1 : year
@@ -72,9 +85,9 @@ public struct Timestamp: Sendable, Hashable, Comparable {
             return 0
         }
         guard let sign = clock.lastIndex(where: { $0 == "+" || $0 == "-" }) else { return 0 }
-        let parts = clock[clock.index(after: sign)...].split(separator: ":").compactMap { Int64($0) }
-        guard let hours = parts.first else { return nil }
-        let seconds = hours * 3600 + (parts.count > 1 ? parts[1] * 60 : 0)
+        let zone = clock[clock.index(after: sign)...]
+        guard let parts = numbers(zone, ":", digits: [2, 2]) ?? numbers(zone, ":", digits: [2]), parts[0] < 24 else { return nil }
+        let seconds = parts[0] * 3600 + (parts.count > 1 ? parts[1] * 60 : 0)
         let negative = clock[sign] == "-"
         clock = String(clock[..<sign])
         return negative ? -seconds : seconds

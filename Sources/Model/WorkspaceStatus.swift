@@ -42,7 +42,7 @@ public struct WorkspaceCondition: Sendable, Hashable {
     public var key: String { cause.map { "\(status.rawValue)/\($0.rawValue)" } ?? status.rawValue }
 
     public init?(key: String) {
-        let parts = key.split(separator: "/", maxSplits: 1).map(String.init)
+        let parts = key.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard let status = parts.first.flatMap(WorkspaceStatus.init(rawValue:)) else { return nil }
         if parts.count == 2 {
             guard let cause = ConditionCause(rawValue: parts[1]) else { return nil }

@@ -46,12 +46,8 @@ extension AgentProxy {
         }
     }
 
-    /// The body is given as a stream although it is all there: a client may repeat bytes on another connection by itself, and a message
-    /// must not be delivered twice.
     private func outgoing(_ dispatch: Dispatch, to destination: VettedURL) -> OutgoingRequest {
-        let bytes = dispatch.message.bytes
-        var request = OutgoingRequest(.post, destination.url, headers: dispatch.headers)
-        request.body = .stream(length: bytes.count, BufferedSource([bytes]))
+        var request = OutgoingRequest(.post, destination.url, headers: dispatch.headers, body: .bytes(dispatch.message.bytes))
         request.pinnedAddress = destination.pinnedAddress
         return request
     }

@@ -19,7 +19,7 @@ for directory in "$sources"/*/; do
         bad=1
         continue
     fi
-    for import in $(grep -rhE --include='*.swift' '^[[:space:]]*(@[A-Za-z_]+(\([^)]*\))? +)*((public|internal|private|package|fileprivate) +)?import +' "$directory" \
+    for import in $(grep -rhE --include='*.swift' '^(@[A-Za-z_]+(\([^)]*\))? +)*((public|internal|private|package|fileprivate) +)?import +' "$directory" \
         | sed -E 's/.*import +((struct|class|enum|func|protocol|var|let|typealias) +)?([A-Za-z_]+).*/\3/' | sort -u); do
         case "$system ${allowed[$module]} " in
             *" $import "*) ;;

@@ -18,7 +18,9 @@ public struct OutgoingRequest: Sendable {
     /// Connect to this address instead of resolving the URL's host. The connection is refused when the socket would go anywhere else.
     public var pinnedAddress: String?
 
-    public init(_ method: Method, _ url: String, headers: Headers = Headers(), body: Body = .none, limits: ExchangeLimits = ExchangeLimits()) {
+    public init(
+        _ method: Method, _ url: String, headers: Headers = Headers(), body: Body = .none, limits: ExchangeLimits = ExchangeLimits()
+    ) {
         self.method = method
         self.url = url
         self.headers = headers

@@ -33,7 +33,9 @@ public struct Router<Handler: Sendable>: Sendable {
         let best = candidates.filter { $0.method == wanted }.max { Self.literals($0.segments) < Self.literals($1.segments) }
         if let best {
             var parameters: [String: String] = [:]
-            for (part, value) in zip(best.segments, segments) where part.hasPrefix(":") { parameters[String(part.dropFirst())] = String(value) }
+            for (part, value) in zip(best.segments, segments) where part.hasPrefix(":") {
+                parameters[String(part.dropFirst())] = String(value)
+            }
             return .found(best.handler, parameters: parameters, pattern: best.pattern)
         }
         return candidates.isEmpty ? .notFound : .methodNotAllowed(candidates.map(\.method))

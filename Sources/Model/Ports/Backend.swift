@@ -110,7 +110,8 @@ public struct WorkspaceLabels: Sendable, Hashable {
 
     /// Reads labels back; nil when they do not name a workspace of `instance`.
     public init?(_ labels: [String: String], of instance: InstanceID) {
-        guard labels[Self.managed] == "true", labels[Self.instance] == instance.text, let id = labels[Self.workspaceID].flatMap(WorkspaceID.init)
+        guard labels[Self.managed] == "true", labels[Self.instance] == instance.text,
+            let id = labels[Self.workspaceID].flatMap(WorkspaceID.init)
         else { return nil }
         workspace = id
         workspaceName = labels[Self.name] ?? id.text

@@ -116,7 +116,9 @@ public struct BeatRecord: Sendable, Hashable {
     public let taskChanged: Bool
     public let spareTasks: Int
 
-    public init(condition: WorkspaceCondition, activeTasks: Int, uptimeSeconds: Int, currentTask: String, taskChanged: Bool, spareTasks: Int) {
+    public init(
+        condition: WorkspaceCondition, activeTasks: Int, uptimeSeconds: Int, currentTask: String, taskChanged: Bool, spareTasks: Int
+    ) {
         self.condition = condition
         self.activeTasks = activeTasks
         self.uptimeSeconds = uptimeSeconds

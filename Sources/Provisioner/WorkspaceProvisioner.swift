@@ -2,7 +2,7 @@ public import Model
 
 /// Makes and removes workspaces. A create commits the row and returns; the container is made in the background, one provision per
 /// workspace at a time and `maxConcurrentProvisions` in all. Rules: `docs/wire/provision.md`; the story: `docs/flows/create-workspace.md`.
-public final class WorkspaceProvisioner: Sendable, WorkspaceRecovering {
+public final class WorkspaceProvisioner: Sendable {
     let records: any ProvisionRecording
     let backend: any WorkspaceBackend
     let templates: any TemplateSource & TemplateFileReading
@@ -13,6 +13,11 @@ public final class WorkspaceProvisioner: Sendable, WorkspaceRecovering {
     let random: any RandomSource
     let log: any LogSink
     let settings: ProvisionSettings
+
+    let lanes = Lanes()
+    let provisions: Slots
+    let removals = Slots(8)
+    let jobs = ProvisionJobs()
 
     public init(
         records: any ProvisionRecording, backend: any WorkspaceBackend, templates: any TemplateSource & TemplateFileReading,
@@ -29,25 +34,69 @@ public final class WorkspaceProvisioner: Sendable, WorkspaceRecovering {
         self.random = random
         self.log = log
         self.settings = settings
+        provisions = Slots(max(1, settings.maxConcurrentProvisions))
     }
 
     /// Judges the request, commits the row and starts its provision. Returns at once. Throws `CodedError`.
-    public func create(_ request: CreateWorkspace) async throws -> CreatedWorkspace { throw Failure(.internalError, "not built") }
-
-    /// Removes `id` and its descendants: rows first, then what the engine holds. With children it must be `confirmed`, else
-    /// `confirmation_required`. A repeated delete tries again what failed, descendants included. Throws `CodedError`.
-    public func delete(_ id: WorkspaceID, confirmed: Bool) async throws -> Deletion { throw Failure(.internalError, "not built") }
+    public func create(_ request: CreateWorkspace) async throws -> CreatedWorkspace {
+        let catalog = await templates.catalog()
+        let id = WorkspaceID(random: random)
+        var draft = try WorkspaceDraft(request, id: id, catalog: catalog, settings: settings, now: clock.now())
+        try await checkParent(request.parentID)
+        if draft.workspace.external { return try await createExternal(draft, url: request.url) }
+        if let directory = draft.workspace.workspaceDirectory, draft.workspace.workspaceAccess != .none {
+            draft.workspace.workspaceDirectory = try await WorkspaceDirectories(roots: settings.workspaceDirectoryRoots).resolve(directory)
+        }
+        return try await createProvisioned(draft)
+    }
 
     /// Returns when no provision is under way.
-    public func idle() async {}
+    public func idle() async { await jobs.idle() }
 
     /// Stops every provision where it stands and leaves its row as it is: the next start takes it up again.
-    public func cancelAll() async {}
+    public func cancelAll() async { await jobs.cancelAll() }
 
-    public func inFlight() -> Set<WorkspaceID> { [] }
-    public func resume(_ id: WorkspaceID, reason: String) async {}
-    public func teardown(_ id: WorkspaceID) async -> ErrorCode? { nil }
-    public func failExited(_ container: ContainerFacts, of id: WorkspaceID, generation: Int, exitCode: Int?) async {}
-    public func failUnregistered(_ id: WorkspaceID, generation: Int, seconds: Int) async {}
-    public func moveAddress(of id: WorkspaceID, to url: String, generation: Int) async {}
+    private func checkParent(_ id: WorkspaceID?) async throws {
+        guard let id else { return }
+        guard let parent = try await records.workspace(id), parent.status != .removed else {
+            throw Failure(
+                .invalidField, "parent workspace not found", next: "Give the id of a live workspace as parent_id.",
+                details: ["field": "parent_id"])
+        }
+    }
+
+    /// The intent is committed before the engine hears of it: whatever happens next, the row knows.
+    private func createProvisioned(_ draft: WorkspaceDraft) async throws -> CreatedWorkspace {
+        let token = tokens.issue()
+        var workspace = draft.workspace
+        workspace.generation = 1
+        workspace.provisionStartedAt = clock.now()
+        let announcement: JSONObject = [
+            "name": .string(workspace.name), "tier": .int(workspace.tier), "runtime": .string(workspace.runtime),
+        ]
+        let stored = try await records.insert(
+            NewWorkspace(
+                workspace: workspace, secrets: draft.secrets, secretFiles: draft.secretFiles, token: token.digest,
+                events: [(kind: .provisioning, payload: announcement)]))
+        launch(ProvisionAttempt(workspace: stored, token: token))
+        return CreatedWorkspace(workspace: stored, token: nil)
+    }
+
+    /// The agent lives elsewhere: there is nothing to make, only an address to judge and a token to hand out.
+    private func createExternal(_ draft: WorkspaceDraft, url: String?) async throws -> CreatedWorkspace {
+        let token = tokens.issue()
+        var workspace = draft.workspace
+        if let url = url?.nonEmpty {
+            try await addressGuard.check(url)
+            workspace.url = url
+        }
+        let online = workspace.url != nil && settings.developmentMode
+        workspace.condition = WorkspaceCondition(online ? .online : .awaitingAgent)
+        let announcement: JSONObject = ["name": .string(workspace.name), "external": true]
+        let stored = try await records.insert(
+            NewWorkspace(
+                workspace: workspace, secrets: draft.secrets, secretFiles: draft.secretFiles, token: token.digest,
+                events: [(kind: online ? .online : .awaitingAgent, payload: announcement)]))
+        return CreatedWorkspace(workspace: stored, token: token.plaintext)
+    }
 }

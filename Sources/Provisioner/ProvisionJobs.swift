@@ -1,0 +1,54 @@
+import Model
+import Synchronization
+
+/// The background work of this process, by workspace.
+final class ProvisionJobs: Sendable {
+    private struct State {
+        var nextNumber = 0
+        var tasks: [WorkspaceID: [Int: Task<Void, Never>]] = [:]
+        var closed = false
+    }
+
+    private let state = Mutex(State())
+
+    var workspaces: Set<WorkspaceID> { state.withLock { Set($0.tasks.keys) } }
+
+    /// Starts `work` in a task of its own. After `cancelAll` nothing starts any more.
+    func start(_ id: WorkspaceID, _ work: @escaping @Sendable () async -> Void) {
+        state.withLock { state in
+            guard !state.closed else { return }
+            state.nextNumber += 1
+            let number = state.nextNumber
+            // Made under the lock, so that a task which ends at once finds itself in the table.
+            state.tasks[id, default: [:]][number] = Task {
+                await work()
+                self.ended(number, id)
+            }
+        }
+    }
+
+    func cancel(_ id: WorkspaceID) {
+        let tasks = state.withLock { Array(($0.tasks[id] ?? [:]).values) }
+        for task in tasks { task.cancel() }
+    }
+
+    func cancelAll() async {
+        let tasks = state.withLock { state in
+            state.closed = true
+            return state.tasks.values.flatMap(\.values)
+        }
+        for task in tasks { task.cancel() }
+        await idle()
+    }
+
+    func idle() async {
+        while let task = state.withLock({ $0.tasks.first?.value.first?.value }) { await task.value }
+    }
+
+    private func ended(_ number: Int, _ id: WorkspaceID) {
+        state.withLock { state in
+            state.tasks[id]?[number] = nil
+            if state.tasks[id]?.isEmpty == true { state.tasks[id] = nil }
+        }
+    }
+}

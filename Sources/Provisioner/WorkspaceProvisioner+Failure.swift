@@ -1,0 +1,111 @@
+import Model
+
+/// A new container that ended before its agent came.
+struct ContainerExit: Error, Sendable {
+    let facts: ContainerFacts
+    let exitCode: Int?
+
+    /// nil while the container is still on its first run. A restart by the engine is the same end, seen later.
+    init?(_ facts: ContainerFacts) {
+        switch facts.state {
+        case .exited, .dead, .restarting: self.init(facts, exitCode: facts.exitCode)
+        case .running where facts.restartCount > 0: self.init(facts, exitCode: nil)
+        case .created, .running, .paused, .removing, .unknown: return nil
+        }
+    }
+
+    init(_ facts: ContainerFacts, exitCode: Int?) {
+        self.facts = facts
+        self.exitCode = exitCode
+    }
+}
+
+extension WorkspaceProvisioner {
+    static let nextAfterExit = "Read the last log lines of the workspace, mend its image, command or settings, then create it again."
+
+    /// Ends a provision that threw. A cancelled one is left exactly as it stands: who cancelled it, a delete or a shutdown, has decided
+    /// what becomes of it. So is one whose store failed: nothing can be recorded, and the recovery loop takes it up again.
+    func settle(_ attempt: ProvisionAttempt, _ error: any Error) async {
+        if Task.isCancelled || error is CancellationError { return }
+        if error is StoreError {
+            log.error("provision interrupted, the store failed", ("workspace", attempt.id.text), ("error", String(describing: error)))
+            return
+        }
+        await unbroken { await self.fail(attempt.workspace, because: error) }
+    }
+
+    /// Records why, then removes what was made: a crash between the two is found again by the pending cleanup, set first.
+    func fail(_ workspace: Workspace, because error: any Error) async {
+        log.warning("provision failed", ("workspace", workspace.id.text), ("error", String(describing: error)))
+        let failure = await failure(of: workspace, error)
+        do {
+            try await records.setPendingCleanup(true, for: workspace.id)
+            _ = try await records.apply(
+                .provisionFailed(code: failure.code, message: failure.message), failure: failure, to: workspace.id,
+                generation: workspace.generation)
+        } catch {
+            log.error("failure not recorded", ("workspace", workspace.id.text), ("error", String(describing: error)))
+            return
+        }
+        _ = await cleanUp(workspace.id)
+    }
+
+    private func failure(of workspace: Workspace, _ error: any Error) async -> WorkspaceFailure {
+        let container = await lastContainer(of: workspace)
+        let tail = await logTail(of: container, workspace.id)
+        if let exit = error as? ContainerExit { return exitFailure(exit, tail) }
+        let coded = error as? any CodedError
+        return WorkspaceFailure(
+            code: coded?.code ?? .startFailed, message: coded?.message ?? "workspace start failed", next: coded?.next,
+            exitCode: container.flatMap { $0.exitCode == 0 ? nil : $0.exitCode }, logTail: tail, at: clock.now())
+    }
+
+    private func exitFailure(_ exit: ContainerExit, _ tail: String?) -> WorkspaceFailure {
+        let code: ErrorCode = exit.facts.outOfMemory ? .outOfMemory : .containerExited
+        let how = exit.facts.outOfMemory ? "ran out of memory" : exit.exitCode.map { "ended with exit code \($0)" } ?? "ended"
+        return WorkspaceFailure(
+            code: code, message: "the container \(how) before its agent registered", next: Self.nextAfterExit, exitCode: exit.exitCode,
+            logTail: tail, at: clock.now())
+    }
+
+    private func lastContainer(of workspace: Workspace) async -> ContainerFacts? {
+        do {
+            let all = try await backend.containers(of: workspace.id)
+            return all.first { $0.labels[WorkspaceLabels.generation] == String(workspace.generation) } ?? all.first
+        } catch {
+            return nil  // The failure is recorded without what an unreachable engine cannot tell.
+        }
+    }
+
+    /// Removes container and volumes and clears the pending cleanup. Returns why it could not; then the cleanup stays pending.
+    func cleanUp(_ id: WorkspaceID) async -> ErrorCode? {
+        do {
+            guard let workspace = try await records.workspace(id), workspace.mayBeCleanedUp else { return nil }
+            if !workspace.external {
+                try await removeContainers(of: id)
+                if !workspace.keepsData { try await removeVolumes(of: id) }
+            }
+            try await records.setPendingCleanup(false, for: id)
+            return nil
+        } catch {
+            log.warning("cleanup failed, it will be tried again", ("workspace", id.text), ("error", String(describing: error)))
+            return (error as? any CodedError)?.code ?? .internalError
+        }
+    }
+
+    func removeContainers(of id: WorkspaceID) async throws {
+        for container in try await backend.containers(of: id) { try await backend.removeContainer(container.id) }
+    }
+
+    private func removeVolumes(of id: WorkspaceID) async throws {
+        for volume in try await backend.volumes(of: id) { try await backend.removeVolume(volume) }
+    }
+}
+
+extension Workspace {
+    /// Nothing that runs, or that may still recover, is ever removed.
+    fileprivate var mayBeCleanedUp: Bool { status == .removed || condition == WorkspaceCondition(.failed, .provision) }
+
+    /// A failed workspace whose agent was once there may hold somebody's work: its volumes go only when it is deleted.
+    fileprivate var keepsData: Bool { status == .failed && lastHeartbeatAt != nil }
+}

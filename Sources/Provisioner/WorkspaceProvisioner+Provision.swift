@@ -1,0 +1,156 @@
+import Model
+
+/// One try at making a workspace's container: one generation, one token, at most one container.
+struct ProvisionAttempt: Sendable {
+    let workspace: Workspace
+    let token: IssuedToken
+
+    var id: WorkspaceID { workspace.id }
+    var generation: Int { workspace.generation }
+}
+
+extension WorkspaceProvisioner {
+    /// Queues `attempt`: behind earlier work on the same workspace, and behind other provisions when all slots are taken.
+    func launch(_ attempt: ProvisionAttempt) {
+        jobs.start(attempt.id) {
+            await self.lanes.run(attempt.id) { await self.carryOut(attempt) }
+        }
+    }
+
+    func carryOut(_ attempt: ProvisionAttempt) async {
+        do {
+            try await provisions.run { try await provision(attempt) }
+        } catch {
+            await settle(attempt, error)
+        }
+    }
+
+    /// From a committed row to a started container. The row stays `provisioning`: its agent, by registering or beating, brings it online.
+    func provision(_ attempt: ProvisionAttempt) async throws {
+        try await checkWanted(attempt)
+        let journal = ProvisionJournal(id: attempt.id, records: records, live: live, clock: clock, began: clock.now())
+        let recipe = try await recipe(for: attempt)
+        let network = try await journal.phase(.network) { try await backend.ensureNetwork() }
+        try await journal.phase(.image) { try await ensureImage(of: recipe, journal) }
+        try await journal.phase(.volumes) { try await makeVolumes(of: recipe) }
+        let container = try await journal.phase(.create) { try await makeContainer(of: recipe, on: network) }
+        try await journal.phase(.copy) { try await backend.copy(recipe.files, into: container, at: "/configs") }
+        try await journal.phase(.start) { try await start(container, attempt) }
+        try await journal.started(.agent)
+    }
+
+    /// A delete may have come between the commit and this moment, when there was no task yet that it could cancel.
+    private func checkWanted(_ attempt: ProvisionAttempt) async throws {
+        let row = try await records.workspace(attempt.id)
+        guard let row, row.status == .provisioning, row.generation == attempt.generation else { throw CancellationError() }
+    }
+
+    /// Everything that can be judged without the engine: the template, the environment it requires, the files, the directory to mount.
+    private func recipe(for attempt: ProvisionAttempt) async throws -> ContainerRecipe {
+        let workspace = attempt.workspace
+        let template = try await template(of: workspace)
+        let secrets = try await records.secrets(of: workspace.id)
+        let environment = AgentEnvironment(
+            workspace, template: template, secrets: secrets,
+            platformURL: settings.platformURL ?? "http://host.docker.internal:\(settings.agentsPort)", awarenessURL: settings.awarenessURL)
+        let missing = environment.missing(of: template?.requiredEnv ?? [])
+        guard missing.isEmpty else { throw Self.missingEnvironment(missing) }
+        guard let image = workspace.image else {
+            throw Failure(.imageNotFound, "the workspace names no image", next: "Create the workspace again with a template or an image.")
+        }
+        let templateFiles: [ContainerFile] = if let template { try await templates.files(of: template) } else { [] }
+        var directory: String?
+        if let path = workspace.workspaceDirectory, workspace.workspaceAccess != .none {
+            directory = try await WorkspaceDirectories(roots: settings.workspaceDirectoryRoots).resolve(path)
+        }
+        return ContainerRecipe(
+            workspace: workspace, image: image, environment: environment,
+            files: ConfigFiles.all(workspace, template: templateFiles, token: attempt.token.plaintext, secretFiles: secrets.files),
+            hostDirectory: directory, settings: settings)
+    }
+
+    private func template(of workspace: Workspace) async throws -> Template? {
+        guard let name = workspace.template else { return nil }
+        guard let template = await templates.catalog()[name] else {
+            throw Failure(
+                .templateNotFound, "the template \(name) is gone or broken",
+                next: "Restore templates/\(name), then create the workspace again.")
+        }
+        return template
+    }
+
+    private static func missingEnvironment(_ names: [String]) -> Failure {
+        let list = names.count == 1 ? "\"\(names[0])\"" : names.joined(separator: ", ")
+        return Failure(
+            .envMissing, "required environment is missing: \(list)",
+            next: "Give each as an entry of secrets, or of secret_files, then create the workspace again.",
+            details: ["missing": .array(names.map(JSONValue.string))])
+    }
+
+    private func ensureImage(of recipe: ContainerRecipe, _ journal: ProvisionJournal) async throws {
+        guard try await backend.image(recipe.image) == nil else { return }
+        log.info("pulling image", ("workspace", recipe.workspace.id.text), ("image", recipe.image))
+        try await backend.pull(recipe.image, progress: journal.pullReporter())
+        guard try await backend.image(recipe.image) != nil else {
+            throw Failure(
+                .imageNotFound, "image \(recipe.image) for runtime \(recipe.workspace.runtime) is not there after its pull",
+                next: "Check the image's name and, for a private one, the registry login.")
+        }
+    }
+
+    private func makeVolumes(of recipe: ContainerRecipe) async throws {
+        let labels = WorkspaceLabels(workspace: recipe.workspace)
+        for volume in recipe.volumes {
+            try await unbroken { [backend] in try await backend.createVolume(volume, labels: labels) }
+            try Task.checkCancellation()
+        }
+    }
+
+    /// What an earlier generation left goes first, but only what labels show to be this workspace's own: a foreign container of the same
+    /// name stays, and the create is refused with `name_conflict`.
+    private func makeContainer(of recipe: ContainerRecipe, on network: WorkspaceNetwork) async throws -> String {
+        try await removeContainers(of: recipe.workspace.id)
+        return try await unbroken { [backend, records] in
+            let container = try await backend.createContainer(recipe.container(on: network))
+            try await records.recordContainer(
+                container, image: recipe.image, for: recipe.workspace.id, generation: recipe.workspace.generation)
+            return container
+        }
+    }
+
+    private func start(_ container: String, _ attempt: ProvisionAttempt) async throws {
+        try await unbroken { [backend] in try await backend.start(container) }
+        try await recordAddress(of: container, attempt.workspace)
+    }
+
+    /// Asks the engine where the container's agent port is, and stores it. An engine that does not say leaves the row without an
+    /// address for now: the recovery loop asks again. Throws when the container has ended already.
+    func recordAddress(of container: String, _ workspace: Workspace) async throws {
+        for attempt in 1...Self.addressTries {
+            guard let facts = await facts(of: container) else { break }
+            if let exit = ContainerExit(facts) { throw exit }
+            if let url = Self.address(of: facts, tier: workspace.tier) {
+                try await records.recordAddress(url, for: workspace.id, generation: workspace.generation)
+                return
+            }
+            if attempt < Self.addressTries { try await clock.sleep(for: .milliseconds(200)) }
+        }
+        log.warning("the engine reports no address yet", ("workspace", workspace.id.text))
+    }
+
+    private static let addressTries = 5
+
+    private static func address(of facts: ContainerFacts, tier: Int) -> String? {
+        if let url = facts.agentURL { return url }
+        return tier == 4 ? TierPolicy.hostNetworkURL : nil
+    }
+
+    private func facts(of container: String) async -> ContainerFacts? {
+        do {
+            return try await backend.container(container)
+        } catch {
+            log.warning("container not readable", ("container", container), ("error", String(describing: error)))
+            return nil
+        }
+    }
+}

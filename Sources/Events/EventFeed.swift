@@ -16,6 +16,7 @@ public struct EventFeed: Sendable {
     /// Events after `sequence` (nil: from now on), oldest first, then live ones for as long as the reader reads. Live-only events come as
     /// they happen. Throws `StoreError` when the store cannot be read: the reader resumes from the last sequence it saw.
     public func follow(_ id: WorkspaceID, after sequence: Int64?) -> AsyncThrowingStream<WorkspaceEvent, any Error> {
+        // Subscribed before the store is read: what happens in between comes twice at worst, and is then told apart by its sequence.
         let cursor = FeedCursor(stored: stored, deliveries: live.subscribe(to: id), workspace: id, after: sequence)
         return AsyncThrowingStream { try await cursor.next() }
     }
@@ -25,7 +26,7 @@ public struct EventFeed: Sendable {
 private actor FeedCursor {
     private let stored: any EventReading
     private let workspace: WorkspaceID
-    private var deliveries: AsyncStream<EventDelivery>.Iterator
+    private let deliveries: AsyncStream<EventDelivery>
     /// The last sequence handed out; nil until the first read of the store has said where "now" is.
     private var last: Int64?
     private var page: ArraySlice<WorkspaceEvent> = []
@@ -35,9 +36,50 @@ private actor FeedCursor {
     init(stored: any EventReading, deliveries: AsyncStream<EventDelivery>, workspace: WorkspaceID, after sequence: Int64?) {
         self.stored = stored
         self.workspace = workspace
-        self.deliveries = deliveries.makeAsyncIterator()
+        self.deliveries = deliveries
         last = sequence
     }
 
-    func next() async throws -> WorkspaceEvent? { nil }
+    /// The next event; nil when the reading task is cancelled.
+    func next() async throws -> WorkspaceEvent? {
+        while true {
+            if let event = page.popFirst() {
+                last = event.sequence ?? last
+                return event
+            }
+            if behind {
+                try await readStore()
+                continue
+            }
+            var iterator = deliveries.makeAsyncIterator()
+            guard let delivery = await iterator.next(isolation: self) else { return nil }
+            if let event = take(delivery) { return event }
+        }
+    }
+
+    private func readStore() async throws {
+        guard let last else {
+            last = try await stored.lastSequence(of: workspace) ?? 0
+            behind = false
+            return
+        }
+        let events = try await stored.events(of: workspace, after: last, limit: EventFeed.pageSize)
+        behind = events.count == EventFeed.pageSize
+        page = events[...]
+    }
+
+    /// The event to hand out, if this delivery is one: known ones are dropped, and a hole is filled from the store first.
+    private func take(_ delivery: EventDelivery) -> WorkspaceEvent? {
+        guard case .event(let event) = delivery else {
+            behind = true
+            return nil
+        }
+        guard let sequence = event.sequence, let last else { return event }
+        if sequence == last + 1 {
+            self.last = sequence
+            return event
+        }
+        if sequence > last { behind = true }
+        return nil
+    }
 }

@@ -39,6 +39,7 @@ extension WorkspaceProvisioner: WorkspaceRecovering {
     /// The container was started before the interruption: only the writing down is missing.
     private func keep(_ container: ContainerFacts, _ row: Workspace) async throws {
         if row.pendingCleanup { try await records.setPendingCleanup(false, for: row.id) }
+        if row.containerID == container.id, row.url != nil { return }
         try await records.recordContainer(container.id, image: row.image, for: row.id, generation: row.generation)
         do {
             try await recordAddress(of: container.id, row)

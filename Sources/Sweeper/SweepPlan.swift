@@ -7,7 +7,7 @@ public struct SweepFacts: Sendable {
     public var containers: [WorkspaceID: [ContainerFacts]]
     /// Provisions under way in this process.
     public var inFlight: Set<WorkspaceID>
-    /// Exit codes the engine reported since the container's state was read: container id -> code.
+    /// Exit codes from the engine's events: container id -> code. A container that the engine restarted no longer shows them.
     public var observedExits: [String: Int]
     public var now: Timestamp
     public var timeouts: ProvisionTimeouts
@@ -37,7 +37,53 @@ public enum SweepAction: Sendable, Hashable {
     case moveAddress(WorkspaceID, generation: Int, url: String)
 }
 
-/// Facts in, actions out: no clock, no I/O.
+/// Facts in, actions out: no clock, no I/O. A fact that could not be read is not in here, and then nothing is done about it.
 public enum SweepPlan {
-    public static func actions(for facts: SweepFacts) -> [SweepAction] { [] }
+    public static func actions(for facts: SweepFacts) -> [SweepAction] {
+        facts.rows.filter { !facts.inFlight.contains($0.id) }.compactMap { action(for: $0, facts.containers[$0.id] ?? [], facts) }
+    }
+
+    private static func action(for row: Workspace, _ containers: [ContainerFacts], _ facts: SweepFacts) -> SweepAction? {
+        let current = containers.first { $0.generation == row.generation }
+        switch row.status {
+        case .removed: return cleanup(row, containers, "the workspace is removed")
+        case .failed where row.condition.cause == .provision: return cleanup(row, containers, "the provision failed")
+        case .provisioning: return row.external ? nil : waiting(row, current, facts)
+        case .online, .degraded, .offline, .failed: return move(row, current)
+        case .paused, .hibernated, .hibernating, .awaitingAgent: return nil
+        }
+    }
+
+    private static func cleanup(_ row: Workspace, _ containers: [ContainerFacts], _ reason: String) -> SweepAction? {
+        row.pendingCleanup || !containers.isEmpty ? .teardown(row.id, reason: reason) : nil
+    }
+
+    /// A provision that nobody works on: either its agent is awaited, or the daemon died in the middle of it.
+    private static func waiting(_ row: Workspace, _ current: ContainerFacts?, _ facts: SweepFacts) -> SweepAction? {
+        guard let current else { return .resume(row.id, reason: "there is no container of generation \(row.generation)") }
+        let exit = facts.observedExits[current.id]
+        switch current.state {
+        case .created: return .resume(row.id, reason: "its container was never started")
+        case .exited, .dead, .restarting:
+            return .failExited(row.id, generation: row.generation, container: current, exitCode: exit ?? current.exitCode)
+        case .running where current.restartCount > 0 || exit != nil:
+            return .failExited(row.id, generation: row.generation, container: current, exitCode: exit)
+        case .running where row.containerID != current.id: return .resume(row.id, reason: "its running container is not written down")
+        case .running, .paused: return deadline(row, current, facts) ?? move(row, current)
+        case .removing, .unknown: return nil
+        }
+    }
+
+    /// Counted from the container's start: a slow pull takes nothing from the agent's time.
+    private static func deadline(_ row: Workspace, _ current: ContainerFacts, _ facts: SweepFacts) -> SweepAction? {
+        let seconds = facts.timeouts.seconds(for: row.runtime, declared: facts.declaredTimeouts)
+        let starts = [row.provisionStartedAt ?? row.createdAt, current.startedAt].compactMap { $0 }
+        guard let start = starts.max(), facts.now - start >= .seconds(seconds) else { return nil }
+        return .failUnregistered(row.id, generation: row.generation, seconds: seconds)
+    }
+
+    private static func move(_ row: Workspace, _ current: ContainerFacts?) -> SweepAction? {
+        guard !row.external, let current, current.state == .running, let url = current.agentURL, url != row.url else { return nil }
+        return .moveAddress(row.id, generation: row.generation, url: url)
+    }
 }

@@ -1,0 +1,195 @@
+public import Model
+import Synchronization
+
+/// Records in memory that keep the store's promises: one change at a time, the status machine's moves and no others, tokens bound to
+/// generations, sequences without gaps. Fails or hangs where `faults` says.
+public final class FakeRecords: Sendable {
+    struct Token {
+        let workspace: WorkspaceID
+        let generation: Int
+        var revoked = false
+    }
+
+    struct State {
+        var rows: [WorkspaceID: Workspace] = [:]
+        var secrets: [WorkspaceID: WorkspaceSecrets] = [:]
+        var tokens: [[UInt8]: Token] = [:]
+        var events: [WorkspaceID: [WorkspaceEvent]] = [:]
+        var fresh: [WorkspaceEvent] = []
+    }
+
+    public let faults = FaultScript()
+    let clock: any TimeSource
+    private let live: (any EventPublishing)?
+    private let state = Mutex(State())
+
+    public init(clock: any TimeSource, live: (any EventPublishing)? = nil) {
+        self.clock = clock
+        self.live = live
+    }
+
+    // What a test looks at without counting as a call.
+
+    public func row(_ id: WorkspaceID) -> Workspace? { state.withLock { $0.rows[id] } }
+    public var rows: [Workspace] { state.withLock { $0.rows.values.sorted { $0.createdAt < $1.createdAt } } }
+    public func history(of id: WorkspaceID) -> [WorkspaceEvent] { state.withLock { $0.events[id] ?? [] } }
+    public func liveTokens(of id: WorkspaceID) -> Int { state.withLock { $0.tokens.values.count { $0.workspace == id && !$0.revoked } } }
+
+    /// Changes a row behind everybody's back: the state a test starts from.
+    public func arrange(_ row: Workspace) { state.withLock { $0.rows[row.id] = row } }
+
+    /// One named call: a transaction that happens whole or not at all, its events handed on after it.
+    func transact<Result>(_ name: String, _ body: (inout State) throws -> Result) async throws -> Result {
+        try await faults.perform(name) {
+            let (result, events) = try state.withLock { state in
+                var draft = state
+                draft.fresh = []
+                let result = try body(&draft)
+                state = draft
+                return (result, draft.fresh)
+            }
+            live?.publish(events)
+            return result
+        }
+    }
+}
+
+extension FakeRecords.State {
+    mutating func emit(_ kind: EventKind, _ payload: JSONObject, _ id: WorkspaceID, at now: Timestamp) {
+        let sequence = Int64((events[id]?.count ?? 0) + 1)
+        let event = WorkspaceEvent(workspaceID: id, sequence: sequence, kind: kind, at: now, payload: payload)
+        events[id, default: []].append(event)
+        fresh.append(event)
+    }
+
+    mutating func carryOut(
+        _ transition: WorkspaceStatusMachine.Transition, on id: WorkspaceID, at now: Timestamp, adding extra: JSONObject = [:]
+    ) {
+        rows[id]?.condition = transition.to
+        rows[id]?.updatedAt = now
+        if transition.to.status != .failed { rows[id]?.failure = nil }
+        for action in transition.actions {
+            switch action {
+            case .clearAddress: rows[id]?.url = nil
+            case .revokeTokens: revokeTokens(of: id)
+            case .emit(let kind, var payload):
+                for member in extra.members { payload[member.key] = member.value }
+                emit(kind, payload, id, at: now)
+            }
+        }
+    }
+
+    mutating func revokeTokens(of id: WorkspaceID) {
+        for (hash, token) in tokens where token.workspace == id { tokens[hash]?.revoked = true }
+    }
+
+    func refusal(of id: WorkspaceID, _ hash: [UInt8]) -> AgentRefusal? {
+        guard let row = rows[id] else { return .workspaceMissing }
+        guard let token = tokens[hash], token.workspace == id else { return .tokenInvalid }
+        if row.status == .removed { return .workspaceRemoved }
+        if token.generation != row.generation { return .staleGeneration }
+        return token.revoked ? .tokenInvalid : nil
+    }
+}
+
+extension FakeRecords: ProvisionRecording {
+    public func workspace(_ id: WorkspaceID) async throws -> Workspace? { try await transact("workspace") { $0.rows[id] } }
+
+    public func liveWorkspaces() async throws -> [Workspace] {
+        try await transact("liveWorkspaces") { $0.rows.values.filter { $0.status != .removed }.sorted { $0.createdAt < $1.createdAt } }
+    }
+
+    public func liveDescendants(of id: WorkspaceID) async throws -> [Workspace] {
+        try await transact("liveDescendants") { state in
+            var seen: Set<WorkspaceID> = [id]
+            var level = [id]
+            var found: [Workspace] = []
+            while !level.isEmpty {
+                let children = state.rows.values.filter { $0.parentID.map(level.contains) ?? false && seen.insert($0.id).inserted }
+                found += children.filter { $0.status != .removed }.sorted { $0.createdAt < $1.createdAt }
+                level = children.map(\.id)
+            }
+            return found
+        }
+    }
+
+    public func workspacesPendingCleanup() async throws -> [Workspace] {
+        try await transact("workspacesPendingCleanup") { $0.rows.values.filter(\.pendingCleanup).sorted { $0.createdAt < $1.createdAt } }
+    }
+
+    public func insert(_ new: NewWorkspace) async throws -> Workspace {
+        try await transact("insert") { state in
+            let row = new.workspace
+            state.rows[row.id] = row
+            state.secrets[row.id] = WorkspaceSecrets(environment: new.secrets, files: new.secretFiles)
+            if let token = new.token { state.tokens[token.hash] = Token(workspace: row.id, generation: row.generation) }
+            for event in new.events { state.emit(event.kind, event.payload, row.id, at: clock.now()) }
+            return row
+        }
+    }
+
+    public func secrets(of id: WorkspaceID) async throws -> WorkspaceSecrets {
+        try await transact("secrets") { $0.secrets[id] ?? WorkspaceSecrets() }
+    }
+
+    public func beginGeneration(of id: WorkspaceID, token: TokenDigest) async throws -> Workspace? {
+        try await transact("beginGeneration") { state in
+            guard var row = state.rows[id], row.status != .removed else { return nil }
+            state.revokeTokens(of: id)
+            row.generation += 1
+            row.provisionStartedAt = clock.now()
+            state.rows[id] = row
+            state.tokens[token.hash] = Token(workspace: id, generation: row.generation)
+            return row
+        }
+    }
+
+    public func recordContainer(_ containerID: String?, image: String?, for id: WorkspaceID, generation: Int) async throws {
+        try await transact("recordContainer") { state in
+            guard state.rows[id]?.generation == generation else { return }
+            state.rows[id]?.containerID = containerID
+            if let image { state.rows[id]?.image = image }
+        }
+    }
+
+    public func recordAddress(_ url: String?, for id: WorkspaceID, generation: Int) async throws {
+        try await transact("recordAddress") { state in
+            guard let row = state.rows[id], row.generation == generation, row.status != .removed else { return }
+            state.rows[id]?.url = url
+        }
+    }
+
+    public func append(_ kind: EventKind, payload: JSONObject, to id: WorkspaceID) async throws {
+        try await transact("append") { $0.emit(kind, payload, id, at: clock.now()) }
+    }
+
+    public func apply(_ event: LifecycleEvent, failure: WorkspaceFailure?, to id: WorkspaceID, generation: Int?) async throws -> Workspace?
+    {
+        try await transact("apply") { state in
+            guard let row = state.rows[id], generation == nil || row.generation == generation else { return nil }
+            guard let transition = WorkspaceStatusMachine.apply(event, to: row.condition) else { return nil }
+            state.carryOut(transition, on: id, at: clock.now())
+            if let failure {
+                state.rows[id]?.failure = failure
+                state.rows[id]?.lastSampleError = failure.message
+            }
+            return state.rows[id]
+        }
+    }
+
+    public func markRemoved(root: WorkspaceID, descendants: [WorkspaceID]) async throws {
+        try await transact("markRemoved") { state in
+            for id in [root] + descendants {
+                guard let row = state.rows[id], let transition = WorkspaceStatusMachine.apply(.removalRequested, to: row.condition) else {
+                    continue
+                }
+                state.rows[id]?.pendingCleanup = true
+                state.carryOut(transition, on: id, at: clock.now(), adding: id == root ? ["cascade_deleted": .int(descendants.count)] : [:])
+            }
+        }
+    }
+
+    public func setPendingCleanup(_ pending: Bool, for id: WorkspaceID) async throws {
+        try await transact("setPendingCleanup") { $0.rows[id]?.pendingCleanup = pending }
+    }
+}

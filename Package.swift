@@ -83,6 +83,7 @@ let package = Package(
         tests("StoreContractTests", ["Store", "Secrets", "Model", "TestSupport"]),
         tests("ProvisionerTests", ["Provisioner", "Sweeper", "Events", "Model", "TestSupport"]),
         tests("RegistryTests", ["Registry", "Proxy", "API", "Events", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),
+        tests("APITests", ["API", "Templates", "Provisioner", "Registry", "Proxy", "Events", "HTTP", "Model", "TestSupport"]),
         tests("IntegrationTests", ["HTTP", "HTTPClient", "Model", "TestSupport"]),
     ]
 )

@@ -6,7 +6,7 @@ import Synchronization
 public struct BerthAPI: Sendable {
     private let services: APIServices
     private let settings: APISettings
-    private let gate: Gate
+    private let doorkeeper: Doorkeeper
     private let metrics: HTTPMetrics
     private let requestIDs: RequestIDs
     private let routes: [Route]
@@ -14,7 +14,7 @@ public struct BerthAPI: Sendable {
     public init(services: APIServices, settings: APISettings) {
         self.services = services
         self.settings = settings
-        gate = Gate(settings: settings, tokens: services.tokens, owners: services.tokenOwners)
+        doorkeeper = Doorkeeper(settings: settings, tokens: services.tokens, owners: services.tokenOwners)
         metrics = HTTPMetrics()
         requestIDs = RequestIDs(services.random)
         routes = Self.routes(services, settings, metrics)
@@ -66,7 +66,7 @@ public struct BerthAPI: Sendable {
 
     private func serve(_ request: Request, by route: Route, at door: Door, _ requestID: String) async -> Response {
         do {
-            let visitor = try await gate.admit(request, to: route.access, at: door)
+            let visitor = try await doorkeeper.admit(request, to: route.access, at: door)
             return try await route.serve(Call(request: request, door: door, visitor: visitor))
         } catch let error as any CodedError {
             return ErrorReply.response(error)

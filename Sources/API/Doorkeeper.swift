@@ -2,7 +2,7 @@ import HTTP
 import Model
 
 /// Decides who came in. It fails closed: while the datastore cannot say whose a token is, nobody is called invalid and nobody passes.
-struct Gate: Sendable {
+struct Doorkeeper: Sendable {
     let settings: APISettings
     let tokens: any TokenMaking
     let owners: any AgentRecording
@@ -107,7 +107,7 @@ struct Gate: Sendable {
     }
 }
 
-/// The refusals of the gate, in the words existing clients know.
+/// The refusals at the doors, in the words existing clients know.
 enum Refusal {
     private static let adminNext =
         "Send 'Authorization: Bearer <token>' with ADMIN_TOKEN, or with the content of admin-token in the state directory."

@@ -138,9 +138,9 @@ struct DoorTests {
             #expect(answer.status == status, "\(door) \(bearer ?? "-") \(caller ?? "-"): \(answer.text)")
             #expect(answer.code == code, "\(door) \(bearer ?? "-") \(caller ?? "-")")
         }
-        let self_ = await world.call(
+        let toItself = await world.call(
             .post, "/workspaces/\(own)/a2a", at: .agents, bearer: agent, headers: ["X-Workspace-ID": own.text], body: "{}")
-        #expect(self_.status != 401 && self_.status != 403, "a self-call with its own token is let in: \(self_.text)")
+        #expect(toItself.status != 401 && self_.status != 403, "a self-call with its own token is let in: \(self_.text)")
     }
 }
 

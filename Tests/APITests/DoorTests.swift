@@ -140,7 +140,7 @@ struct DoorTests {
         }
         let toItself = await world.call(
             .post, "/workspaces/\(own)/a2a", at: .agents, bearer: agent, headers: ["X-Workspace-ID": own.text], body: "{}")
-        #expect(toItself.status != 401 && self_.status != 403, "a self-call with its own token is let in: \(self_.text)")
+        #expect(toItself.status != 401 && toItself.status != 403, "a self-call with its own token is let in: \(toItself.text)")
     }
 }
 

@@ -84,6 +84,7 @@ let package = Package(
         tests("ProvisionerTests", ["Provisioner", "Sweeper", "Events", "Model", "TestSupport"]),
         tests("RegistryTests", ["Registry", "Proxy", "API", "Events", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),
         tests("APITests", ["API", "Templates", "Provisioner", "Registry", "Proxy", "Events", "HTTP", "Model", "TestSupport"]),
+        tests("BerthdTests", ["berthd", "Model"]),
         tests("IntegrationTests", ["HTTP", "HTTPClient", "Model", "TestSupport"]),
     ]
 )

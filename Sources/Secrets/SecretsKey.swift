@@ -32,3 +32,13 @@ public enum SecretsKey {
         return status == 0 ? Array(decoded.prefix(count)) : nil
     }
 }
+
+extension SecretsKey {
+    /// The base64 form of a key, as it is kept in a file.
+    public static func text(_ key: [UInt8]) -> String {
+        let capacity = sodium_base64_encoded_len(key.count, Int32(sodium_base64_VARIANT_ORIGINAL))
+        var encoded = [CChar](repeating: 0, count: capacity)
+        sodium_bin2base64(&encoded, encoded.count, key, key.count, Int32(sodium_base64_VARIANT_ORIGINAL))
+        return String(decoding: encoded.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,48 @@
+import Model
+
+/// Reads typed values from the environment. A value that cannot be used falls back to the default and is reported by name:
+/// a typo in a unit file must not pass in silence.
+struct EnvironmentReader {
+    let values: [String: String]
+    private(set) var problems: [String] = []
+
+    init(_ values: [String: String]) { self.values = values }
+
+    /// The trimmed value; nil when unset or blank.
+    func text(_ name: EnvironmentName) -> String? {
+        let trimmed = values[name.rawValue]?.trimmed ?? ""
+        return trimmed.isEmpty ? nil : trimmed
+    }
+
+    mutating func number(_ name: EnvironmentName, default fallback: Int, in range: ClosedRange<Int>) -> Int {
+        guard let text = text(name) else { return fallback }
+        guard let value = Int(text), range.contains(value) else {
+            problems.append(
+                "\(name.rawValue)=\(text) is not a whole number from \(range.lowerBound) to \(range.upperBound); using \(fallback)")
+            return fallback
+        }
+        return value
+    }
+
+    mutating func seconds(_ name: EnvironmentName, default fallback: Int) -> Duration {
+        .seconds(number(name, default: fallback, in: 1...86_400))
+    }
+
+    mutating func numbers(_ name: EnvironmentName, default fallback: [Int], in range: ClosedRange<Int>) -> [Int] {
+        guard let text = text(name) else { return fallback }
+        let values = text.split(separator: ",").map { Int(String($0).trimmed) }
+        guard values.allSatisfy({ $0.map(range.contains) ?? false }) else {
+            problems.append(
+                "\(name.rawValue)=\(text) is not a list of numbers from \(range.lowerBound) to \(range.upperBound); using \(fallback)")
+            return fallback
+        }
+        return values.compactMap { $0 }
+    }
+}
+
+extension String {
+    var trimmed: String {
+        let space: (Character) -> Bool = { $0 == " " || $0 == "\t" || $0 == "\n" || $0 == "\r" }
+        return String(drop(while: space).reversed().drop(while: space).reversed())
+    }
+}

@@ -136,6 +136,8 @@ struct AgentRecordingTests {
             let agent = try await fixture.workspace(Self.online)
             let record = try await fixture.store.recordHeartbeat(agent.beat(task: "a\0b")).get()
             #expect(record.currentTask == "a\u{FFFD}b")
+            _ = try await fixture.store.recordHeartbeat(agent.beat(wedged: true, sampleError: "a\0b")).get()
+            #expect(try await fixture.storedEvents(agent.id).last?.payload["sample_error"] == "a\0b", "JSON can carry it escaped")
         }
     }
 

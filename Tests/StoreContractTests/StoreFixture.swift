@@ -11,7 +11,7 @@ import Testing
 enum DatabaseKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case sqlite, postgres
 
-    static let present: [DatabaseKind] = [.sqlite]
+    static let present: [DatabaseKind] = PostgresServer.isInstalled ? [.sqlite, .postgres] : [.sqlite]
 
     var testDescription: String { rawValue }
 }

@@ -30,7 +30,7 @@ struct Migrator {
     private func lock(_ sql: any SQLConnection) throws {
         switch sql.dialect {
         case .sqlite: break
-        case .postgres: try sql.run("SELECT 1 FROM (SELECT pg_advisory_xact_lock(4850188374519890)) AS held")
+        case .postgres: try sql.run("SELECT pg_advisory_xact_lock(4850188374519890)")
         }
     }
 

@@ -89,7 +89,7 @@ extension Transaction {
     /// At most one write a minute: the time is for people, who look at it rarely.
     func noteUse(of tokenHash: [UInt8]) throws {
         try sql.run(
-            "UPDATE workspace_tokens SET last_used_at = $2 WHERE hash = $1 AND (last_used_at IS NULL OR last_used_at <= $2 - 60000000)",
+            "UPDATE workspace_tokens SET last_used_at = $2 WHERE hash = $1 AND (last_used_at IS NULL OR last_used_at + 60000000 <= $2)",
             [.bytes(tokenHash), .int(now.microseconds)])
     }
 }

@@ -127,7 +127,7 @@ extension WorkspaceProvisioner {
     /// address for now: the recovery loop asks again. Throws when the container has ended already.
     func recordAddress(of container: String, _ workspace: Workspace) async throws {
         for attempt in 1...Self.addressTries {
-            guard let facts = await facts(of: container) else { break }
+            guard let facts = try await facts(of: container) else { break }
             if let exit = ContainerExit(facts) { throw exit }
             if let url = Self.address(of: facts, tier: workspace.tier) {
                 try await records.recordAddress(url, for: workspace.id, generation: workspace.generation)
@@ -145,10 +145,10 @@ extension WorkspaceProvisioner {
         return tier == 4 ? TierPolicy.hostNetworkURL : nil
     }
 
-    private func facts(of container: String) async -> ContainerFacts? {
+    private func facts(of container: String) async throws -> ContainerFacts? {
         do {
             return try await backend.container(container)
-        } catch {
+        } catch let error as BackendError {
             log.warning("container not readable", ("container", container), ("error", String(describing: error)))
             return nil
         }

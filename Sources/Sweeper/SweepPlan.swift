@@ -68,7 +68,8 @@ public enum SweepPlan {
             return .failExited(row.id, generation: row.generation, container: current, exitCode: exit ?? current.exitCode)
         case .running where current.restartCount > 0 || exit != nil:
             return .failExited(row.id, generation: row.generation, container: current, exitCode: exit)
-        case .running where row.containerID != current.id: return .resume(row.id, reason: "its running container is not written down")
+        case .running where row.containerID != current.id || row.url == nil && current.agentURL != nil:
+            return .resume(row.id, reason: "its running container is not written down")
         case .running, .paused: return deadline(row, current, facts) ?? move(row, current)
         case .removing, .unknown: return nil
         }

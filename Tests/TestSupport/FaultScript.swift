@@ -18,7 +18,9 @@ public final class FaultScript: Sendable {
         var byNumber: [Int: Fault] = [:]
         var byName: [String: [Int: Fault]] = [:]
         var hung: [Int: CheckedContinuation<Void, any Error>] = [:]
+        var everHung = 0
         var released = false
+        var quiet = false
         var observers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
     }
 
@@ -48,12 +50,25 @@ public final class FaultScript: Sendable {
     public func waitUntilHung(_ count: Int = 1) async {
         await withCheckedContinuation { continuation in
             let now = state.withLock { state in
-                if state.hung.count >= count { return true }
+                if state.quiet || state.hung.count >= count { return true }
                 state.observers.append((count, continuation))
                 return false
             }
             if now { continuation.resume() }
         }
+    }
+
+    /// How many calls have hung so far, let go or not.
+    public var everHung: Int { state.withLock { $0.everHung } }
+
+    /// Lets everybody who waits for a hanging call go on, because there will be none.
+    public func expectNoMoreHanging() {
+        let observers = state.withLock { state in
+            state.quiet = true
+            defer { state.observers = [] }
+            return state.observers
+        }
+        for observer in observers { observer.continuation.resume() }
     }
 
     /// Ends every hanging call, now and later, as if its process had died.
@@ -96,6 +111,7 @@ public final class FaultScript: Sendable {
                 let (observers, ended) = state.withLock { state -> ([CheckedContinuation<Void, Never>], Bool) in
                     if state.released || Task.isCancelled { return ([], true) }
                     state.hung[number] = continuation
+                    state.everHung += 1
                     let met = state.observers.filter { $0.count <= state.hung.count }
                     state.observers.removeAll { $0.count <= state.hung.count }
                     return (met.map(\.continuation), false)

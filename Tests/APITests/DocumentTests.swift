@@ -37,3 +37,62 @@ struct ErrorDocumentTests {
         }
     }
 }
+
+@Suite("docs/openapi.yaml")
+struct OpenAPIDocumentTests {
+    /// What the file says of one operation. It is hand-written with fixed indentation, so its lines can be read as they stand.
+    private struct Operation: Hashable, CustomStringConvertible {
+        let method: String
+        let path: String
+        var doors: Set<String>
+        var security: String
+
+        var description: String { "\(method) \(path) at \(doors.sorted()) \(security)" }
+    }
+
+    private func documented() throws -> [Operation] {
+        var operations: [Operation] = []
+        var path = ""
+        for line in try Project.text("docs/openapi.yaml").split(separator: "\n").drop(while: { $0 != "paths:" }).dropFirst() {
+            if !line.hasPrefix(" ") { break }
+            let trimmed = line.trimmingCharacters(in: .whitespaces)
+            if line.hasPrefix("  /") {
+                path = String(trimmed.dropLast())
+            } else if line.hasPrefix("    "), !line.hasPrefix("     "), Method(rawValue: trimmed.dropLast().uppercased()) != nil {
+                operations.append(
+                    Operation(method: trimmed.dropLast().uppercased(), path: path, doors: [], security: "[{admin: []}]"))
+            } else if trimmed.hasPrefix("tags: ["), let last = operations.indices.last {
+                operations[last].doors = Set(
+                    trimmed.dropFirst(7).dropLast().split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) })
+            } else if trimmed.hasPrefix("security: "), let last = operations.indices.last {
+                operations[last].security = String(trimmed.dropFirst(10))
+            }
+        }
+        return operations
+    }
+
+    private func security(of access: Access) -> String {
+        switch access {
+        case .open: "[]"
+        case .admin: "[{admin: []}]"
+        case .workspace, .workspaceEvenRemoved, .sender: "[{admin: []}, {workspace: []}]"
+        case .publicView: "[{}, {admin: []}, {workspace: []}]"
+        case .agentToken: "[{workspace: []}]"
+        }
+    }
+
+    @Test("describes every route with its doors and its credentials, and no other")
+    func routes() throws {
+        let served = APIWorld().api.operations.map { route in
+            let path = route.path.split(separator: "/").map { $0.hasPrefix(":") ? "{\($0.dropFirst())}" : String($0) }.joined(
+                separator: "/")
+            return Operation(
+                method: route.method.rawValue, path: "/\(path)", doors: Set(route.doors.map(\.rawValue)),
+                security: security(of: route.access))
+        }
+        let documented = try documented()
+        #expect(Set(documented).subtracting(served).isEmpty, "described, but not served")
+        #expect(Set(served).subtracting(documented).isEmpty, "served, but not described")
+        #expect(documented.count == served.count)
+    }
+}

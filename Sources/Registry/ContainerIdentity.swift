@@ -2,7 +2,7 @@ import Model
 
 /// Whether the host an agent registers is its own container.
 enum ContainerIdentity {
-    /// The container of this generation that `url` names by hostname, name, id or address; nil when it names anything else.
+    /// The container of this generation that `url` names by hostname, name, short id or address; nil when it names anything else.
     static func container(named url: String, among containers: [ContainerFacts], generation: Int) -> ContainerFacts? {
         guard let parsed = AgentURL(parsing: url) else { return nil }
         return containers.first { isCurrent($0, generation) && names(of: $0).contains(parsed.host) }
@@ -14,7 +14,7 @@ enum ContainerIdentity {
 
     private static func names(of container: ContainerFacts) -> Set<String> {
         let name = container.name.hasPrefix("/") ? String(container.name.dropFirst()) : container.name
-        var names: Set = [container.hostname.lowercased(), name.lowercased(), container.id, String(container.id.prefix(12))]
+        var names: Set = [container.hostname.lowercased(), name.lowercased(), String(container.id.prefix(12))]
         names.formUnion(container.addresses.compactMap { IPAddress(parsing: $0)?.description })
         if let published = container.agentURL.flatMap(AgentURL.init(parsing:)) { names.insert(published.host) }
         names.remove("")

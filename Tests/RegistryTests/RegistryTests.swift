@@ -5,7 +5,7 @@ import Testing
 
 /// A registry over rows in memory.
 struct RegistryRig {
-    let book = RecordBook()
+    let book = FakeRecords(clock: ManualClock())
     let shelf = ContainerShelf([Sample.container()])
     let live = PublishedEvents()
     let log = RecordingLog()
@@ -14,17 +14,22 @@ struct RegistryRig {
         AgentRegistry(
             records: book, containers: shelf,
             urlGuard: AgentURLGuard(mode: .strict, resolver: ScriptedResolver(["agent.example": [["93.184.216.34"]]])),
-            tokens: PlainTokens(),
+            tokens: FakeTokens(),
             live: live, clock: ManualClock(), log: log)
     }
 
+    struct Refused: Equatable {
+        let code: ErrorCode
+        let message: String
+    }
+
     /// The code and sentence a call is refused with; nil when it is not.
-    func refusal(_ call: (AgentRegistry) async throws -> Void) async -> (code: ErrorCode, message: String)? {
+    func refusal(_ call: (AgentRegistry) async throws -> Void) async -> Refused? {
         do {
             try await call(registry)
             return nil
         } catch let error as any CodedError {
-            return (error.code, error.message)
+            return Refused(code: error.code, message: error.message)
         } catch {
             Issue.record("an error without a code: \(error)")
             return nil
@@ -107,12 +112,12 @@ struct RegistrationTests {
         rig.book.add(Sample.workspace(2), token: "other")
         let body = RegistryRig.registration("http://169.254.169.254")
         #expect(
-            await rig.refusal { _ = try await $0.register(body, bearer: nil) }! == (.workspaceAuthRequired, "missing workspace auth token"))
+            await rig.refusal { _ = try await $0.register(body, bearer: nil) }
+                == .init(code: .workspaceAuthRequired, message: "missing workspace auth token"))
         for wrong in ["wrong", "other"] {
             #expect(
-                await rig.refusal { _ = try await $0.register(body, bearer: wrong) }! == (
-                    .workspaceAuthInvalid, "invalid workspace auth token"
-                ))
+                await rig.refusal { _ = try await $0.register(body, bearer: wrong) }
+                    == .init(code: .workspaceAuthInvalid, message: "invalid workspace auth token"))
         }
     }
 
@@ -131,16 +136,16 @@ struct RegistrationTests {
     }
 
     @Test("a revoked token registers nobody")
-    func revoked() async {
+    func revoked() async throws {
         rig.book.add(Sample.workspace(1), token: "secret")
-        rig.book.revoke("secret")
+        _ = try await rig.book.beginGeneration(of: Sample.id, token: FakeTokens().issue().digest)
         #expect(
             await rig.refusal { _ = try await $0.register(RegistryRig.registration(), bearer: "secret") }?.code == .workspaceAuthInvalid)
     }
 
     @Test("a store that is away is 503 platform_unavailable, never a wrong token")
     func outage() async {
-        rig.book.fail()
+        rig.book.faults.on("tokenOwner", .fail(StoreError.unavailable))
         #expect(await rig.refusal { _ = try await $0.register(RegistryRig.registration(), bearer: "x") }?.code == .platformUnavailable)
     }
 
@@ -158,14 +163,14 @@ struct RegistrationTests {
     func badBody(index: Int) async {
         rig.book.add(Sample.workspace(1), token: "secret")
         let refusal = await rig.refusal { _ = try await $0.register(Self.badBodies[index], bearer: "secret") }
-        #expect(refusal! == (.invalidRequest, "invalid request body"))
+        #expect(refusal == .init(code: .invalidRequest, message: "invalid request body"))
     }
 
     @Test("an id that is no UUID never reaches the store")
     func badID() async {
         let body: JSONValue = ["id": "' OR 1=1", "url": "http://a", "agent_card": [:]]
         #expect(await rig.refusal { _ = try await $0.register(body, bearer: "x") }?.code == .invalidWorkspaceID)
-        #expect(rig.book.calls == 0)
+        #expect(rig.book.faults.calls.isEmpty)
     }
 
     @Test("a card can be replaced, by its own agent only")

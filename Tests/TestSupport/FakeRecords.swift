@@ -35,8 +35,13 @@ public final class FakeRecords: Sendable {
     public func history(of id: WorkspaceID) -> [WorkspaceEvent] { state.withLock { $0.events[id] ?? [] } }
     public func liveTokens(of id: WorkspaceID) -> Int { state.withLock { $0.tokens.values.count { $0.workspace == id && !$0.revoked } } }
 
-    /// Changes a row behind everybody's back: the state a test starts from.
-    public func arrange(_ row: Workspace) { state.withLock { $0.rows[row.id] = row } }
+    /// Changes a row behind everybody's back: the state a test starts from. `token` speaks for it in its generation.
+    public func arrange(_ row: Workspace, token: TokenDigest? = nil) {
+        state.withLock { state in
+            state.rows[row.id] = row
+            if let token { state.tokens[token.hash] = Token(workspace: row.id, generation: row.generation) }
+        }
+    }
 
     /// One named call: a transaction that happens whole or not at all, its events handed on after it.
     func transact<Result>(_ name: String, _ body: (inout State) throws -> Result) async throws -> Result {

@@ -90,6 +90,7 @@ ensure() {
 
 private_name() { echo "bt$(echo "$1" | cksum | cut -c1-7)"; }
 
+# Addresses are of the range reserved for tests (RFC 2544): any private range may be taken by networks of the main engine.
 private_start() { # own data, own containerd, own bridge, no shared iptables
     local dir=$1 name subnet
     name=$(private_name "$dir")
@@ -106,14 +107,14 @@ private_start() { # own data, own containerd, own bridge, no shared iptables
     fi
     if ! ip link show "$name" >/dev/null 2>&1; then
         ip link add "$name" type bridge
-        ip addr add "172.29.$subnet.1/24" dev "$name"
+        ip addr add "198.18.$subnet.1/24" dev "$name"
         ip link set "$name" up
     fi
     rm -f "$dir/docker.pid"
     launch "$dir/dockerd" "$dir/dockerd.log" dockerd --config-file "$dir/daemon.json" --data-root "$dir/root" --exec-root "$dir/exec" \
         --pidfile "$dir/docker.pid" -H "unix://$dir/docker.sock" --containerd "$dir/cd.sock" --bridge "$name" \
         --iptables=false --ip-masq=false --ip-forward=false --cgroup-parent "/$name" \
-        --default-address-pool "base=172.28.$subnet.0/24,size=28"
+        --default-address-pool "base=198.19.$subnet.0/24,size=28"
     wait_until 60 answers "$dir/docker.sock" || { tail -n 15 "$dir/dockerd.log" >&2; exit 1; }
     echo "unix://$dir/docker.sock"
 }

@@ -1,11 +1,11 @@
 public import Model
 
 extension LocalEngine: ContainerReading {
-    /// Running containers come from the list alone (no start time, exit code 0, host name unknown); the others are inspected.
+    /// Running containers with a published port come from the list alone; the others are inspected.
     public func containers() async throws -> [ContainerFacts] {
         var all: [ContainerFacts] = []
         for listed in try await run(ContainerList(labels: ownership)) {
-            if listed.state == .running {
+            if listed.state == .running, listed.agentURL != nil {
                 all.append(listed)
             } else if let inspected = try await container(listed.id) {
                 all.append(inspected)

@@ -4,64 +4,33 @@ import Testing
 
 @testable import Docker
 
-/// The shared contract, on a real engine. The fake runs through the same sentences in its own target.
+/// The shared contract, on a real engine. The fake runs through the same sentences in `FakeEngineTests`.
 @Suite("A real engine keeps the contract", .enabled(if: RealEngine.socketPath != nil, "set BERTH_TEST_DOCKER_HOST=unix:///path"))
 struct EngineContractTests {
     @Test("one workspace's life, sentence by sentence")
     func contract() async throws {
         let real = try RealEngine()
-        let contract = real.contract(RealEngine.freshWorkspace())
-        do {
-            try await real.makeImage()
-            try await contract.networkIsOne()
-            try await contract.imagesAreFoundByName()
-            try await contract.volumesBelongToTheirWorkspace()
-            try await contract.containerServes()
-            try await contract.nameIsTakenOnce()
-            try await contract.failureIsSeen()
-            try await contract.absenceIsNoFailure()
-        } catch {
-            Issue.record("\(error)\n\(real.log.text)")
-        }
-        try await real.cleanUp(contract)
+        try await real.use { try await real.contract().check() }
     }
 
     @Test("files copied before the start are there, belong to 1000 and keep their modes; the port answers")
     func copiedFiles() async throws {
         let real = try RealEngine()
-        let contract = real.contract(RealEngine.freshWorkspace())
-        do {
-            try await real.makeImage()
-            try await checkCopiedFiles(real)
-        } catch {
-            Issue.record("\(error)\n\(real.log.text)")
-        }
-        try await real.cleanUp(contract)
+        try await real.use { try await checkCopiedFiles(real) }
     }
 
     private func checkCopiedFiles(_ real: RealEngine) async throws {
         let engine = real.engine
-        let workspace = RealEngine.freshWorkspace()
-        var spec = ContainerSpec(
-            name: "ws-\(workspace.prefix12)", image: real.image,
-            labels: WorkspaceLabels(
-                workspace: Workspace(
-                    id: workspace, name: "Copy", runtime: "echo", condition: .init(.provisioning), createdAt: Timestamp(seconds: 0))))
-        spec.mounts = [.volume(name: "\(spec.name)-configs", at: "/configs")]
-        spec.network = try await engine.ensureNetwork()
+        var spec = try await real.spec()
         spec.readOnlyRoot = true
-        try await engine.createVolume("\(spec.name)-configs", labels: spec.labels)
         let id = try await engine.createContainer(spec)
-        let script = """
-            cd /configs
-            /bin/busybox stat -c '%n %u:%g %a' sub sub/token größe > listing
-            exec /bin/busybox httpd -f -p 8000 -h /configs
-            """
         let files = [
-            ContainerFile(path: "run.sh", bytes: Array(script.utf8)), ContainerFile(path: "sub/token", bytes: [1, 2, 3], mode: 0o600),
+            ContainerFile(path: "sub/token", bytes: [1, 2, 3], mode: 0o600),
             ContainerFile(path: "größe", bytes: [UInt8](repeating: 9, count: 3000)),
         ]
         try await engine.copy(files, into: id, at: "/configs")
+        try await real.install(
+            "cd /configs; /bin/busybox stat -c '%n %u:%g %a' sub sub/token größe > listing; \(RealEngine.serving)", in: id)
         try await engine.start(id)
         let url = try #require(try await engine.container(id)?.agentURL)
         let listing = try await listing(real, url)
@@ -69,8 +38,6 @@ struct EngineContractTests {
         let copied = try #require(try await engine.copyOut(of: id, path: "/configs/sub", limit: 1 << 20))
         #expect(copied == [ContainerFile(path: "sub/token", bytes: [1, 2, 3], mode: 0o600)])
         #expect(try await engine.copyOut(of: id, path: "/configs/none", limit: 100) == nil)
-        try await engine.removeContainer(id)
-        try await engine.removeVolume("\(spec.name)-configs")
     }
 
     /// The listing, once the server in the container answers with it.
@@ -86,5 +53,129 @@ struct EngineContractTests {
             }
             try await clock.sleep(for: .milliseconds(20))
         }
+    }
+
+    @Test("what a real engine refuses is told apart, without reading its words")
+    func refusals() async throws {
+        let real = try RealEngine()
+        try await real.use { try await checkRefusals(real) }
+    }
+
+    private func checkRefusals(_ real: RealEngine) async throws {
+        let engine = real.engine
+        let spec = try await real.spec()
+        var tiny = spec
+        tiny.memoryBytes = 1024
+        #expect(try await backendError { _ = try await engine.createContainer(tiny) }.code == .engineRequestInvalid)
+        var unbound = spec
+        unbound.mounts = [.bind(hostPath: "/berth-nowhere", at: "/workspace", readOnly: true)]
+        #expect(try await backendError { _ = try await engine.createContainer(unbound) }.code == .engineRequestInvalid)
+        var sealed = spec
+        sealed.readOnlyRoot = true
+        let id = try await engine.createContainer(sealed)
+        let file = ContainerFile(path: "a", bytes: [1])
+        #expect(try await backendError { try await engine.copy([file], into: id, at: "/bin") }.code == .copyFailed)
+        #expect(try await backendError { try await engine.copy([file], into: id, at: "/nowhere") }.code == .pathMissing)
+        try await real.removeNetwork()
+        #expect(try await backendError { try await engine.start(id) }.code == .networkMissing)
+        #expect(try await engine.ensureNetwork().id != spec.network?.id, "a network that vanished is made anew")
+        let pull = try await backendError { try await engine.pull("127.0.0.1:1/nobody/nothing:1") { _ in } }
+        #expect(pull.code == .pullFailed)
+        #expect(try await backendError { try await engine.pull("127.0.0.1:1/NOBODY:1") { _ in } }.code == .engineRequestInvalid)
+    }
+
+    /// The engine starts its own small init first, so the start succeeds and the container ends at once.
+    @Test("an image whose command is not there ends with 127")
+    func commandMissing() async throws {
+        let real = try RealEngine()
+        try await real.use {
+            try await real.makeImage(command: #"["/nosuchcommand"]"#)
+            let events = try await real.engine.events(since: nil)
+            let id = try await real.engine.createContainer(try await real.spec())
+            try await real.engine.start(id)
+            for try await event in events where event.containerID == id && event.action == .die {
+                #expect(event.exitCode == 127)
+                break
+            }
+        }
+    }
+
+    @Test("the log of a container that ended is kept, and can be cut to its last lines")
+    func keptLog() async throws {
+        let real = try RealEngine()
+        try await real.use {
+            let id = try await real.engine.createContainer(try await real.spec())
+            try await real.install("echo one; echo two; echo three; exec /bin/busybox sleep 100", in: id)
+            try await real.engine.start(id)
+            var text = ""
+            for try await chunk in try await real.engine.logs(of: id, LogOptions(follow: true)) {
+                text += String(decoding: chunk.bytes, as: UTF8.self)
+                if text.contains("three") { break }
+            }
+            #expect(text == "one\ntwo\nthree\n")
+            var tail = ""
+            for try await chunk in try await real.engine.logs(of: id, LogOptions(tail: 1)) {
+                tail += String(decoding: chunk.bytes, as: UTF8.self)
+            }
+            #expect(tail == "three\n")
+        }
+    }
+}
+
+/// Engines that die or fill up are engines of the test's own.
+@Suite(
+    "An engine of our own", .serialized,
+    .enabled(if: RealEngine.socketPath != nil && PrivateEngine.isPossible, "set BERTH_TEST_DOCKER_HOST=unix:///path and be root"))
+struct EngineContractPrivateTests {
+    @Test("an engine that is killed ends the streams; when it is back, everything is found again")
+    func killed() async throws {
+        try await use(try await PrivateEngine.start(), checkKilled)
+    }
+
+    private func use(_ own: PrivateEngine, _ check: (PrivateEngine, RealEngine) async throws -> Void) async throws {
+        let real = try RealEngine(at: own.socketPath)
+        do {
+            try await check(own, real)
+        } catch {
+            Issue.record("\(error)\n\(real.log.text)")
+        }
+        try await own.stop()
+    }
+
+    private func checkKilled(_ own: PrivateEngine, _ real: RealEngine) async throws {
+        try await real.makeImage()
+        let id = try await real.engine.createContainer(try await real.spec())
+        try await real.install(RealEngine.serving, in: id)
+        let events = try await real.engine.events(since: nil)
+        try await real.engine.start(id)
+        let log = try await real.engine.logs(of: id, LogOptions(follow: true))
+        try await own.kill()
+        #expect(try await backendError { for try await _ in events {} }.code == .engineUnavailable)
+        do {
+            for try await _ in log {}
+        } catch let error as BackendError {
+            #expect(error.kind == .unavailable)
+        }
+        #expect(try await backendError { _ = try await real.engine.containers() }.code == .engineUnavailable)
+        try await own.restart()
+        #expect(try await real.engine.containers().map(\.id) == [id])
+        try await real.engine.removeContainer(id)
+        #expect(try await real.engine.containers().isEmpty)
+    }
+
+    @Test("a full disk is told from other failures, on create, copy and import")
+    func full() async throws {
+        try await use(try await PrivateEngine.start(diskMegabytes: 24), checkFull)
+    }
+
+    private func checkFull(_ own: PrivateEngine, _ real: RealEngine) async throws {
+        try await real.makeImage()
+        let id = try await real.engine.createContainer(try await real.spec())
+        let large = ContainerFile(path: "large", bytes: [UInt8](repeating: 1, count: 32 << 20))
+        let error = try await backendError { try await real.engine.copy([large], into: id, at: "/configs") }
+        #expect(error.code == .diskFull && error.kind == .failed, "\(real.log.text)")
+        var second = try await real.spec()
+        second.name += "-2"
+        #expect(try await backendError { _ = try await real.engine.createContainer(second) }.code == .diskFull, "\(real.log.text)")
     }
 }

@@ -47,7 +47,9 @@ struct EngineFailureTests {
             + expect("remove", { try await $0.removeContainer("here") }, [(500, .stopFailed, .failed)])
             + expect("volume remove", { try await $0.removeVolume("v") }, [(409, .volumeInUse, .conflict), (500, .engineError, .failed)])
             + expect("volume create", { try await $0.createVolume("v", labels: try #require(Self.labels)) }, [(500, .engineError, .failed)])
-            + expect("network", { _ = try await $0.ensureNetwork() }, [(403, .engineError, .refused), (500, .engineError, .failed)])
+            + expect(
+                "network", { _ = try await $0.ensureNetwork() },
+                [(403, .engineError, .refused), (404, .engineError, .refused), (500, .engineError, .failed)])
             + expect("list", { _ = try await $0.containers() }, [(500, .engineError, .failed), (400, .engineError, .refused)])
             + expect("events", { _ = try await $0.events(since: nil) }, [(500, .engineError, .failed)])
             + expect(
@@ -123,6 +125,34 @@ struct EngineFailureTests {
         let error = try await backendError { _ = try await stubbed.engine.probe() }
         #expect(error.code == .engineUnavailable && error.kind == .unavailable && error.next != nil)
         #expect(!error.message.contains(stubbed.stub.path), "the path of the host stays in the log")
+    }
+
+    private struct FailingTransport: HTTPTransport {
+        let reason: TransportError.Reason
+        func send(_ request: OutgoingRequest) async throws -> IncomingResponse { throw TransportError(reason, "/secret/path") }
+    }
+
+    @Test(
+        "every way not to reach the engine proves nothing about it",
+        arguments: [
+            (.permissionDenied, .enginePermissionDenied), (.socketMissing, .engineUnavailable), (.connectionRefused, .engineUnavailable),
+            (.connectionReset, .engineUnavailable), (.headTimeout, .engineTimeout), (.totalTimeout, .engineTimeout),
+        ] as [(TransportError.Reason, ErrorCode)])
+    func unreachable(reason: TransportError.Reason, code: ErrorCode) async throws {
+        let engine = LocalEngine(
+            settings: EngineSettings(), instance: try #require(StubbedEngine.instance), networkName: "n", credentials: nil,
+            transport: FailingTransport(reason: reason), log: RecordingLog())
+        let error = try await backendError { _ = try await engine.containers() }
+        #expect(error.code == code && error.kind == .unavailable && error.next != nil && !error.message.contains("/secret"))
+        #expect(try await backendError { _ = try await engine.probe() }.code == code)
+    }
+
+    @Test("a cancelled call is a cancellation, not a failure of the engine")
+    func cancelled() async throws {
+        let engine = LocalEngine(
+            settings: EngineSettings(), instance: try #require(StubbedEngine.instance), networkName: "n", credentials: nil,
+            transport: FailingTransport(reason: .cancelled), log: RecordingLog())
+        await #expect(throws: CancellationError.self) { _ = try await engine.containers() }
     }
 
     @Test("an engine that does not answer in time is a timeout, and proves nothing")

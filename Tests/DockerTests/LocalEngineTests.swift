@@ -127,6 +127,21 @@ struct LocalEngineTests {
         try await eventually { stubbed.stub.hangUps == 1 }
     }
 
+    @Test("a log that is followed is hung up on when its reader has read enough")
+    func logLeft() async throws {
+        let frame: [UInt8] = [1, 0, 0, 0, 0, 0, 0, 2, 0x68, 0x69]
+        let stubbed = try StubbedEngine { _, path in
+            path.hasSuffix("/logs")
+                ? StubEngineSocket.Reply(200, steps: [.bytes(frame), .silence]) : StubEngineSocket.Reply(200, json: ["Id": "c"])
+        }
+        defer { stubbed.stub.stop() }
+        for try await chunk in try await stubbed.engine.logs(of: "c", LogOptions(follow: true)) {
+            #expect(chunk == LogChunk(stream: .output, bytes: [0x68, 0x69]))
+            break
+        }
+        try await eventually { stubbed.stub.hangUps == 1 }
+    }
+
     @Test("the log of a container with a terminal is not taken apart")
     func terminalLog() async throws {
         let stubbed = try StubbedEngine { _, path in

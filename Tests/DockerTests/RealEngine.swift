@@ -18,6 +18,7 @@ struct RealEngine {
     let engine: LocalEngine
     let instance: InstanceID
     let image: String
+    let workspace = WorkspaceID(random: SystemRandom())
     let log = RecordingLog()
     private let socketPath: String
     private let transport = CurlTransport()
@@ -26,22 +27,21 @@ struct RealEngine {
         func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: .min ... .max) } }
     }
 
-    static func freshWorkspace() -> WorkspaceID { WorkspaceID(random: SystemRandom()) }
-
-    init() throws {
-        socketPath = try #require(Self.socketPath)
+    /// - Parameter socketPath: the engine; nil means the one of the test run.
+    init(at socketPath: String? = nil) throws {
+        self.socketPath = try #require(socketPath ?? Self.socketPath)
         instance = InstanceID(random: SystemRandom())
         image = "berth-test/\(instance.prefix8):1"
         engine = LocalEngine(
-            settings: EngineSettings(socketPath: socketPath), instance: instance, networkName: "berth-test-\(instance.prefix8)",
+            settings: EngineSettings(socketPath: self.socketPath), instance: instance, networkName: "berth-test-\(instance.prefix8)",
             credentials: nil,
             transport: transport, log: log)
     }
 
-    /// Imports an image that runs `/configs/run.sh`.
-    func makeImage() async throws {
+    /// Imports an image; unless told otherwise it runs `/configs/run.sh`.
+    func makeImage(command: String = #"["/bin/busybox","sh","/configs/run.sh"]"#) async throws {
         let archive = TarWriter.archive(of: [ContainerFile(path: "bin/busybox", bytes: try Self.busybox(), mode: 0o755)])
-        let change = PercentCoding.encoded(#"CMD ["/bin/busybox","sh","/configs/run.sh"]"#)
+        let change = PercentCoding.encoded("CMD \(command)")
         var request = OutgoingRequest(
             .post, "http://localhost/images/create?fromSrc=-&repo=\(image.dropLast(2))&tag=1&changes=\(change)",
             headers: ["Content-Type": "application/x-tar"], body: .bytes(archive))
@@ -52,21 +52,51 @@ struct RealEngine {
     }
 
     /// Takes away everything of this run's installation.
-    func cleanUp(_ contract: EngineContract) async throws {
-        try await contract.cleanUp()
-        try await delete("/networks/berth-test-\(instance.prefix8)")
+    func cleanUp() async throws {
+        let containers = try await engine.containers()
+        for container in containers { try await engine.removeContainer(container.id) }
+        for workspace in Set(containers.compactMap { WorkspaceLabels($0.labels, of: instance)?.workspace } + [workspace]) {
+            for volume in try await engine.volumes(of: workspace) { try await engine.removeVolume(volume) }
+        }
+        try await removeNetwork()
         try await delete("/images/\(image)?force=1")
     }
 
-    func contract(_ workspace: WorkspaceID) -> EngineContract {
-        EngineContract(backend: engine, instance: instance, image: image, workspace: workspace) { [engine] program, container in
-            let script =
-                switch program {
-                case .serve: "echo $GREETING\necho warned >&2\nexec /bin/busybox httpd -f -p 8000 -h /configs\n"
-                case .fail: "echo failing\nexit 3\n"
-                }
-            try await engine.copy([ContainerFile(path: "run.sh", bytes: Array(script.utf8))], into: container, at: "/configs")
+    /// A container of this run, on its network, with its volume at `/configs`, both made.
+    func spec() async throws -> ContainerSpec {
+        let row = Workspace(id: workspace, name: "Real", runtime: "echo", condition: .init(.provisioning), createdAt: Timestamp(seconds: 0))
+        var spec = ContainerSpec(name: "ws-\(workspace.prefix12)", image: image, labels: WorkspaceLabels(workspace: row))
+        spec.mounts = [.volume(name: "\(spec.name)-configs", at: "/configs")]
+        spec.network = try await engine.ensureNetwork()
+        try await engine.createVolume("\(spec.name)-configs", labels: spec.labels)
+        return spec
+    }
+
+    func contract() -> EngineContract {
+        EngineContract(backend: engine, instance: instance, image: image, workspace: workspace) { program, container in
+            switch program {
+            case .serve: try await install("echo $GREETING; echo warned >&2; \(Self.serving)", in: container)
+            case .fail: try await install("echo failing; exit 3", in: container)
+            }
         }
+    }
+
+    /// Serves the files of `/configs` on the agent's port.
+    static let serving = "exec /bin/busybox httpd -f -p 8000 -h /configs"
+
+    func install(_ script: String, in container: String) async throws {
+        try await engine.copy([ContainerFile(path: "run.sh", bytes: Array(script.utf8))], into: container, at: "/configs")
+    }
+
+    /// Runs `body` with the image made, shows the log when it fails, and takes everything away.
+    func use(_ body: () async throws -> Void) async throws {
+        do {
+            try await makeImage()
+            try await body()
+        } catch {
+            Issue.record("\(error)\n\(log.text)")
+        }
+        try await cleanUp()
     }
 
     /// What the agent's port answers to `GET path`.
@@ -74,6 +104,8 @@ struct RealEngine {
         let response = try await transport.send(OutgoingRequest(.get, url))
         return try await response.body.collect(limit: 1 << 20)
     }
+
+    func removeNetwork() async throws { try await delete("/networks/berth-test-\(instance.prefix8)") }
 
     private func delete(_ path: String) async throws {
         var request = OutgoingRequest(.delete, "http://localhost\(path)")

@@ -34,6 +34,17 @@ public struct EngineContract: Sendable {
         self.workspace = row
     }
 
+    /// Every sentence, in order.
+    public func check() async throws {
+        try await networkIsOne()
+        try await imagesAreFoundByName()
+        try await volumesBelongToTheirWorkspace()
+        try await containerServes()
+        try await nameIsTakenOnce()
+        try await failureIsSeen()
+        try await absenceIsNoFailure()
+    }
+
     public func networkIsOne() async throws {
         async let left = backend.ensureNetwork()
         async let right = backend.ensureNetwork()
@@ -108,12 +119,6 @@ public struct EngineContract: Sendable {
         var spec = spec("noimage")
         spec.image = "berth-contract/nowhere:1"
         try await expectError(.imageNotFound, .missing) { _ = try await backend.createContainer(spec) }
-    }
-
-    /// Removes whatever a failed sentence left.
-    public func cleanUp() async throws {
-        for container in try await backend.containers(of: workspace.id) { try await backend.removeContainer(container.id) }
-        for volume in try await backend.volumes(of: workspace.id) { try await backend.removeVolume(volume) }
     }
 
     // MARK: - Parts

@@ -70,7 +70,7 @@ public final class StubEngineSocket: Sendable {
         path = directory + "/engine.sock"
         listener = try Self.listen(at: path)
         self.answer = answer
-        Self.onItsOwnThread { [self] in acceptConnections() }
+        BlockingThread.run { [self] in acceptConnections() }
     }
 
     /// What was asked so far, in order.
@@ -103,7 +103,7 @@ public final class StubEngineSocket: Sendable {
                 close(connection)
                 break
             }
-            Self.onItsOwnThread { [self] in serve(connection) }
+            BlockingThread.run { [self] in serve(connection) }
         }
         close(listener)
     }
@@ -160,23 +160,6 @@ public final class StubEngineSocket: Sendable {
             sent += count
         }
         return true
-    }
-
-    /// Blocking calls get a real thread: a shared pool runs dry with a few dozen stubs at once.
-    private static func onItsOwnThread(_ work: @escaping @Sendable () -> Void) {
-        final class Box: Sendable {
-            let work: @Sendable () -> Void
-            init(_ work: @escaping @Sendable () -> Void) { self.work = work }
-        }
-        var thread = pthread_t()
-        let context = Unmanaged.passRetained(Box(work)).toOpaque()
-        pthread_create(
-            &thread, nil,
-            { context in
-                if let context { Unmanaged<Box>.fromOpaque(context).takeRetainedValue().work() }
-                return nil
-            }, context)
-        pthread_detach(thread)
     }
 
     private static func listen(at path: String) throws -> Int32 {

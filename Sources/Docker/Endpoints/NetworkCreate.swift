@@ -21,7 +21,8 @@ struct NetworkCreate: EngineEndpoint {
     }
 
     func meaning(of status: Int) -> BackendError {
-        guard status == 403 else { return .general(status, doing: "make the workspace network") }
+        // 403: the range overlaps another one. 404: no range is left. Neither is about something missing.
+        guard status == 403 || status == 404 else { return .general(status, doing: "make the workspace network") }
         return BackendError(
             .refused, .engineError, "The Docker engine has no address range left for the workspace network.",
             next: "Remove networks that nobody uses (`docker network prune`), or give the engine larger address pools.")

@@ -298,7 +298,8 @@ public protocol ContainerRemoving: Sendable {
 }
 
 public protocol ContainerReading: Sendable {
-    /// Containers of this installation, in any state.
+    /// Containers of this installation, in any state. Of a running one only id, name, labels, state, image, address and time of creation
+    /// are sure; `container` has the rest.
     func containers() async throws -> [ContainerFacts]
     /// Containers of one workspace of this installation, in any state.
     func containers(of workspace: WorkspaceID) async throws -> [ContainerFacts]

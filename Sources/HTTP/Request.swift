@@ -41,11 +41,13 @@ public struct Query: Sendable, Hashable {
     public init() { pairs = [] }
     public init(pairs: [(String, String)]) { self.pairs = pairs.map { Headers.Field($0.0, $0.1) } }
 
-    /// Reads `a=b&c=d`: percent escapes and `+` are decoded.
+    /// Reads `a=b&c=d`: percent escapes and `+` are decoded; what holds a broken escape stays as it came.
     public init(parsing text: some StringProtocol) {
-        pairs = text.split(separator: "&").map { pair in
-            let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map {
-                PercentCoding.decoded(String($0.map { $0 == "+" ? " " : $0 })) ?? String($0)
+        // Bytes, not characters: a combining character after a separator does not hide it.
+        pairs = text.utf8.split(separator: UInt8(ascii: "&")).map { pair in
+            let halves = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false).map { half in
+                PercentCoding.decoded(String(decoding: half.map { $0 == UInt8(ascii: "+") ? 0x20 : $0 }, as: UTF8.self))
+                    ?? String(decoding: half, as: UTF8.self)
             }
             return Headers.Field(halves[0], halves.count > 1 ? halves[1] : "")
         }
@@ -65,12 +67,19 @@ public enum PercentCoding {
                 out.append(byte)
                 continue
             }
-            guard let high = bytes.next(), let low = bytes.next(),
-                let value = UInt8(String(decoding: [high, low], as: UTF8.self), radix: 16)
-            else { return nil }
-            out.append(value)
+            guard let high = bytes.next().flatMap(hexDigit), let low = bytes.next().flatMap(hexDigit) else { return nil }
+            out.append(high << 4 | low)
         }
         return String(validating: out, as: UTF8.self)
+    }
+
+    private static func hexDigit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x41 + 10
+        case 0x61...0x66: byte - 0x61 + 10
+        default: nil
+        }
     }
 
     /// Escapes everything but unreserved characters and those in `keeping`.

@@ -14,22 +14,34 @@ struct RequestTarget: Sendable {
     /// The decoded path and the query; nil when the target is no plain path or holds something that could be read in two ways:
     /// a broken escape, an escaped NUL, an escaped slash, a space or control character.
     func split() -> (path: String, query: Query)? {
-        guard bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "#") }), let text = String(validating: bytes, as: UTF8.self)
+        guard bytes.allSatisfy({ $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "#") }), let origin = originForm() else { return nil }
+        // Bytes, not characters: a combining character after a separator does not hide it.
+        let end = origin.firstIndex(of: UInt8(ascii: "?")) ?? origin.endIndex
+        let (rawPath, rawQuery) = (origin[..<end], origin[end...].dropFirst())
+        guard !holds(rawPath, escaped: [UInt8(ascii: "/"), 0]), !holds(rawQuery, escaped: [0]) else { return nil }
+        guard let text = String(validating: rawPath, as: UTF8.self), let path = PercentCoding.decoded(text),
+            let query = String(validating: rawQuery, as: UTF8.self)
         else { return nil }
-        guard let origin = originForm(text) else { return nil }
-        let halves = origin.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        let query = halves.count > 1 ? halves[1] : ""
-        guard !halves[0].contains("%2F"), !halves[0].contains("%2f"), !query.contains("%00") else { return nil }
-        guard let path = PercentCoding.decoded(String(halves[0])), !path.utf8.contains(0) else { return nil }
         return (path, Query(parsing: query))
     }
 
+    private func holds(_ text: ArraySlice<UInt8>, escaped forbidden: [UInt8]) -> Bool {
+        text.indices.contains { index in
+            guard text[index] == UInt8(ascii: "%"), index + 2 < text.endIndex else { return false }
+            let digits = String(decoding: text[(index + 1)...(index + 2)], as: UTF8.self)
+            return UInt8(digits, radix: 16).map(forbidden.contains) ?? false
+        }
+    }
+
     /// `http://host/path` means `/path`.
-    private func originForm(_ text: String) -> Substring? {
-        if text.utf8.first == UInt8(ascii: "/") { return text[...] }
-        guard text.hasPrefix("http://") || text.hasPrefix("https://"), let scheme = text.firstIndex(of: ":") else { return nil }
-        let authority = text[text.index(scheme, offsetBy: 3)...]
-        return authority.firstIndex(of: "/").map { authority[$0...] } ?? "/"
+    private func originForm() -> ArraySlice<UInt8>? {
+        let slash = UInt8(ascii: "/")
+        if bytes.first == slash { return bytes[...] }
+        for scheme in ["http://", "https://"] where bytes.starts(with: scheme.utf8) {
+            let authority = bytes.dropFirst(scheme.utf8.count)
+            return authority.firstIndex(of: slash).map { authority[$0...] } ?? [slash]
+        }
+        return nil
     }
 }
 

@@ -34,6 +34,23 @@ public final class RawConnection: @unchecked Sendable {
 
     public func send(_ bytes: [UInt8]) async throws { try await perform { try self.sendNow(bytes) } }
 
+    /// Sends as much as the server takes; answers how much that was once it has taken nothing for a while.
+    public func sendUntilBlocked(_ bytes: [UInt8], quietMilliseconds: Int32 = 500) async throws -> Int {
+        try await perform {
+            var sent = 0
+            while sent < bytes.count {
+                var poll = pollfd(fd: self.descriptor, events: Int16(POLLOUT), revents: 0)
+                guard Glibc.poll(&poll, 1, quietMilliseconds) > 0 else { break }
+                let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+                let count = bytes[sent...].withUnsafeBytes { Glibc.send(self.descriptor, $0.baseAddress, $0.count, flags) }
+                if count < 0, errno == EAGAIN { continue }
+                guard count > 0 else { throw Failure(description: "the server does not take more: \(errno)") }
+                sent += count
+            }
+            return sent
+        }
+    }
+
     /// Tells the server that nothing more will come; the answer can still be read.
     public func finishSending() async throws { try await perform { _ = shutdown(self.descriptor, Int32(SHUT_WR)) } }
 
@@ -67,6 +84,11 @@ public final class RawConnection: @unchecked Sendable {
     /// Only the head of a response; its body is left to `text(through:)` or `rest`.
     public func responseHead(within seconds: Double = 10) async throws -> RawResponse {
         try await perform { try RawResponse(head: self.take(through: Array("\r\n\r\n".utf8), Deadline(seconds))) }
+    }
+
+    /// A chunked body whose head was read before.
+    public func chunkedBody(within seconds: Double = 10) async throws -> [UInt8] {
+        try await perform { try self.takeChunks(Deadline(seconds)) }
     }
 
     /// What arrives up to and including `mark`.
@@ -149,8 +171,8 @@ public final class RawConnection: @unchecked Sendable {
         while buffered.count < count {
             guard try fill(deadline) else { throw Failure(description: "closed after \(buffered.count) of \(count) bytes") }
         }
-        defer { buffered.removeFirst(count) }
-        return Array(buffered.prefix(count))
+        defer { buffered.removeSubrange(..<count) }
+        return Array(buffered[..<count])
     }
 
     private func take(through mark: [UInt8], _ deadline: Deadline) throws -> [UInt8] {

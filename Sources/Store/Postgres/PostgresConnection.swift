@@ -1,5 +1,6 @@
 internal import CPostgres
 internal import Glibc
+internal import Model
 
 /// One PostgreSQL connection, driven without blocking inside libpq: every wait is a poll with a deadline, so that a server that stops
 /// answering costs its caller a bounded time. Used by one thread.
@@ -15,16 +16,17 @@ final class PostgresConnection: SQLConnection {
         self.patience = patience
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
         guard PQsetnonblocking(handle, 1) == 0 else { throw lost("the connection cannot be made non-blocking") }
-        // The server's own limits fire before ours, so that a slow statement ends with an answer rather than with a lost connection.
-        let limit = max(1, patience.components.seconds * 8 / 10)
-        try script("SET client_min_messages = warning; SET statement_timeout = '\(limit)s'; SET lock_timeout = '\(limit)s'")
+        // The server's own limits fire before ours, so that a slow statement ends with an answer rather than with a lost connection; and
+        // the one for locks first, so that the answer tells which it was.
+        let limit = patience.milliseconds * 8 / 10
+        try script("SET client_min_messages = warning; SET statement_timeout = \(limit); SET lock_timeout = \(limit / 2)")
     }
 
     deinit { PQfinish(handle) }
 
     private static func connect(_ target: PostgresTarget, deadline: ContinuousClock.Instant) throws -> OpaquePointer {
         guard let handle = target.start() else { throw SQLFailure(kind: .connectionLost, message: "out of memory") }
-        var status = PGRES_POLLING_WRITING
+        var status = PQstatus(handle) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
         while status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING {
             let events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT
             guard wait(for: events, on: PQsocket(handle), until: deadline) != 0 else {
@@ -55,8 +57,11 @@ final class PostgresConnection: SQLConnection {
     /// Whether the server still holds its end, as far as can be known without asking it.
     var isUsable: Bool {
         guard PQstatus(handle) == CONNECTION_OK, PQtransactionStatus(handle) == PQTRANS_IDLE else { return false }
-        guard Self.wait(for: POLLIN, on: PQsocket(handle), until: .now) != 0 else { return true }
-        return PQconsumeInput(handle) == 1 && PQstatus(handle) == CONNECTION_OK
+        // A server that leaves says so first: its words are read before the end of the stream shows.
+        while Self.wait(for: POLLIN, on: PQsocket(handle), until: .now) != 0 {
+            guard PQconsumeInput(handle) == 1, PQstatus(handle) == CONNECTION_OK else { return false }
+        }
+        return true
     }
 
     /// The name `sql` is prepared under on this connection.

@@ -2,6 +2,9 @@ internal import Model
 
 /// Brings a database to the newest schema this program knows.
 struct Migrator {
+    /// Names the advisory lock among those of other programs on the same PostgreSQL.
+    static let lockNumber: Int64 = 4_850_188_374_519_890
+
     var migrations = Migration.all
 
     private var newest: Int64 { migrations.last?.version ?? 0 }
@@ -30,7 +33,7 @@ struct Migrator {
     private func lock(_ sql: any SQLConnection) throws {
         switch sql.dialect {
         case .sqlite: break
-        case .postgres: try sql.run("SELECT pg_advisory_xact_lock(4850188374519890)")
+        case .postgres: try sql.run("SELECT pg_advisory_xact_lock(\(Self.lockNumber))")
         }
     }
 

@@ -86,8 +86,7 @@ struct DeleteTests {
         world.engine.faults.on("removeContainer", .hangBefore)
         async let deletion = provisioner.delete(ids[0], confirmed: true)
         await world.engine.faults.waitUntilHung()
-        while world.engine.boxes.count > 1 { await Task.yield() }
-        while world.clock.sleeperCount == 0 { await Task.yield() }
+        while world.records.rows.count(where: \.pendingCleanup) != 1 || world.clock.sleeperCount != 1 { await Task.yield() }
         world.clock.advance(by: .seconds(31))
         let result = try await deletion
         #expect(result.failures.map(\.code) == [.engineTimeout])

@@ -22,10 +22,7 @@ final class EngineClient: Sendable {
 
     /// Makes a call and reads its whole answer. Throws `EngineError` or `CancellationError`.
     func perform<Endpoint: EngineEndpoint>(_ endpoint: Endpoint) async throws -> Endpoint.Answer {
-        let response = try await exchange(endpoint.call)
-        guard endpoint.accepted.contains(response.status) else { throw await refusal(response) }
-        let body = try await collect(response.body)
-        return try endpoint.answer(EngineReply(status: response.status, headers: response.headers, body: body))
+        try await answer(to: endpoint, in: try await exchange(endpoint.call))
     }
 
     /// Opens a call whose answer arrives over time. Dropping the source ends it.
@@ -37,13 +34,10 @@ final class EngineClient: Sendable {
 
     /// Agrees on a version, from the engine's own mouth.
     func negotiate() async throws -> (version: APIVersion, identity: Version.Identity) {
-        let ping = Ping()
-        let reply = try await unversioned(ping)
-        let identity = try await unversioned(Version())
-        guard let newest = reply.newest ?? identity.newest else {
-            throw EngineError.unreadable("it names no API version", body: [])
-        }
-        let version = try EngineVersions(newest: newest, oldest: identity.oldest ?? newest).agreed()
+        let ping = try await performUnversioned(Ping())
+        let identity = try await performUnversioned(Version())
+        guard let newest = ping.newest ?? identity.newest else { throw EngineError.unreadable("it names no API version", body: []) }
+        let version = try EngineVersions(newest: newest, oldest: identity.oldest ?? .oldest).agreed()
         agreed.withLock { $0 = version }
         return (version, identity)
     }
@@ -61,8 +55,16 @@ final class EngineClient: Sendable {
         return wanted == spoken ? response : try await transmit(call, in: wanted)
     }
 
-    private func unversioned<Endpoint: EngineEndpoint>(_ endpoint: Endpoint) async throws -> Endpoint.Answer {
-        let response = try await transmit(endpoint.call, in: nil)
+    /// A refusal here is not about the call that waits for the version: it must not be explained by that call's endpoint.
+    private func performUnversioned<Endpoint: EngineEndpoint>(_ endpoint: Endpoint) async throws -> Endpoint.Answer {
+        do {
+            return try await answer(to: endpoint, in: try await transmit(endpoint.call, in: nil))
+        } catch EngineError.refused(let status, let body) {
+            throw EngineError.unreadable("it answered \(status) to \(endpoint.call.path)", body: body)
+        }
+    }
+
+    private func answer<Endpoint: EngineEndpoint>(to endpoint: Endpoint, in response: IncomingResponse) async throws -> Endpoint.Answer {
         guard endpoint.accepted.contains(response.status) else { throw await refusal(response) }
         let body = try await collect(response.body)
         return try endpoint.answer(EngineReply(status: response.status, headers: response.headers, body: body))

@@ -79,6 +79,26 @@ struct EngineVersionTests {
         #expect(stubbed.stub.calls.filter { $0.path == "/_ping" }.count == 2)
     }
 
+    @Test("a socket that is no engine's is an engine error, whatever the call was")
+    func noEngine() async throws {
+        let stubbed = try StubbedEngine(settings: EngineSettings()) { _ in .text(404, "nothing here") }
+        defer { stubbed.stub.stop() }
+        let error = try await backendError { _ = try await stubbed.engine.createContainer(try sampleSpec()) }
+        #expect(error.code == .engineError && error.kind == .failed)
+        #expect(try await backendError { _ = try await stubbed.engine.probe() }.code == .engineError)
+    }
+
+    @Test("an engine that names no oldest version is spoken to in ours")
+    func noOldest() async throws {
+        let stubbed = try StubbedEngine(settings: EngineSettings()) { call in
+            guard call.path == "/version" else { return StubVersions(newest: "1.60", oldest: "1.0").answer(call, else: Self.image) }
+            return StubEngineSocket.Reply(200, json: ["Version": "x"])
+        }
+        defer { stubbed.stub.stop() }
+        _ = try await stubbed.engine.image("img:1")
+        #expect(stubbed.versioned == ["/v1.52/images/img:1/json"])
+    }
+
     @Test("podman's socket is spoken to as an engine of its API version")
     func podman() async throws {
         let stubbed = try StubbedEngine(settings: EngineSettings()) { call in

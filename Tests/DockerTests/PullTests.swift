@@ -23,13 +23,13 @@ struct PullTests {
 
     @Test("a slow pull that keeps moving is never cut, and its progress is told")
     func slowPull() async throws {
-        let steps = (1...12).flatMap { [Self.downloading($0 * 5), .pause(milliseconds: 100)] }
+        let steps = (1...15).flatMap { [Self.downloading($0 * 5), .pause(milliseconds: 100)] }
         let stubbed = try StubbedEngine(
-            settings: EngineSettings(callDeadline: .milliseconds(200), pullStall: .milliseconds(600)), answer: Self.pulling(steps))
+            settings: EngineSettings(callDeadline: .milliseconds(200), pullStall: .seconds(1)), answer: Self.pulling(steps))
         defer { stubbed.stub.stop() }
         let seen = Mutex<[Int64]>([])
         try await stubbed.engine.pull("x:1") { progress in seen.withLock { $0.append(progress.doneBytes) } }
-        #expect(seen.withLock { $0 } == (1...12).map { Int64($0 * 5) })
+        #expect(seen.withLock { $0 } == (1...15).map { Int64($0 * 5) })
     }
 
     @Test("a pull that stands still is cut")

@@ -6,13 +6,12 @@ struct Ping: EngineEndpoint {
     struct Answer: Sendable, Hashable {
         /// nil when the engine does not say.
         let newest: APIVersion?
-        let isPodman: Bool
     }
 
     var call: EngineCall { EngineCall(method: .get, path: "/_ping", patience: .probing) }
 
     func answer(_ reply: EngineReply) -> Answer {
-        Answer(newest: reply.headers["Api-Version"].flatMap(APIVersion.init), isPodman: reply.headers["Libpod-Api-Version"] != nil)
+        Answer(newest: reply.headers["Api-Version"].flatMap(APIVersion.init))
     }
 
     func meaning(of status: Int) -> BackendError { .general(status, doing: "answer a ping") }

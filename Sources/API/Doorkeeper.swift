@@ -9,7 +9,8 @@ struct Doorkeeper: Sendable {
 
     func admit(_ request: Request, to access: Access, at door: Door) async throws -> Visitor {
         switch access {
-        case .open, .agentToken: .anonymous
+        case .open: .anonymous
+        case .agentToken: try bearing(request)
         case .admin: try admin(request, at: door)
         case .workspace: try await workspace(request, at: door, evenRemoved: false)
         case .workspaceEvenRemoved: try await workspace(request, at: door, evenRemoved: true)
@@ -38,6 +39,12 @@ struct Doorkeeper: Sendable {
         guard let owner, owner.workspaceID == id, owner.removed || !owner.revoked else { throw Refusal.workspaceInvalid }
         guard !owner.removed || evenRemoved else { throw Refusal.workspaceRemoved }
         return .agent(id, removed: owner.removed)
+    }
+
+    /// Whose token it is, the registry says. Without one nobody's body is read.
+    private func bearing(_ request: Request) throws -> Visitor {
+        guard request.headers.bearer != nil else { throw Refusal.workspaceRequired }
+        return .anonymous
     }
 
     private func publicView(_ request: Request, at door: Door) async throws -> Visitor {

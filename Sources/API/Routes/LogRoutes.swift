@@ -52,13 +52,13 @@ struct LogRoutes: Sendable {
 extension LogOptions {
     /// `tail`: a number of lines or `all`; `since`: RFC 3339 or Unix seconds; `follow`: true or false.
     init(decoding query: Query) throws {
-        self.init(tail: try Self.tail(query["tail"]), since: try Self.since(query["since"]), follow: try Self.follow(query["follow"]))
+        self.init(tail: try Self.tail(query["tail"]), since: try Self.since(query["since"]), follow: try query.flag("follow"))
     }
 
     private static func tail(_ text: String?) throws -> Int? {
         guard let text, text != "all", !text.isEmpty else { return nil }
         guard let lines = Int(text), (0...1_000_000).contains(lines) else {
-            throw refused("tail", "a number of lines up to 1000000, or 'all'")
+            throw Query.refused("tail", "a number of lines up to 1000000, or 'all'")
         }
         return lines
     }
@@ -66,20 +66,7 @@ extension LogOptions {
     private static func since(_ text: String?) throws -> Timestamp? {
         guard let text, !text.isEmpty else { return nil }
         if let seconds = Double(text), (0...4e9).contains(seconds) { return Timestamp(microseconds: Int64(seconds * 1e6)) }
-        guard let time = Timestamp(rfc3339: text) else { throw refused("since", "an RFC 3339 time or Unix seconds") }
+        guard let time = Timestamp(rfc3339: text) else { throw Query.refused("since", "an RFC 3339 time or Unix seconds") }
         return time
-    }
-
-    private static func follow(_ text: String?) throws -> Bool {
-        switch text {
-        case nil, "", "false", "0": false
-        case "true", "1": true
-        default: throw refused("follow", "true or false")
-        }
-    }
-
-    private static func refused(_ name: String, _ expected: String) -> Failure {
-        Failure(
-            .invalidRequest, "invalid query parameter '\(name)'", next: "'\(name)' must be \(expected).", details: ["field": .string(name)])
     }
 }

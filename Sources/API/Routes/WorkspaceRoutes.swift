@@ -57,8 +57,9 @@ struct WorkspaceRoutes: Sendable {
 
     private func remove(_ call: Call) async throws -> Response {
         let id = try call.workspaceID()
+        let confirmed = try call.request.query.flag("confirm")
         do {
-            return try DeleteReply.response(await services.provisioner.delete(id, confirmed: call.request.query.flag("confirm")))
+            return try DeleteReply.response(await services.provisioner.delete(id, confirmed: confirmed))
         } catch let error as any CodedError where error.code == .confirmationRequired {
             return DeleteReply.confirmation(error)
         }
@@ -114,9 +115,4 @@ enum DeleteReply {
                 "next": .string(error.next ?? "Repeat the DELETE with ?confirm=true to remove the children too."),
             ])
     }
-}
-
-extension Query {
-    /// Whether `name` is given as `true` or `1`.
-    func flag(_ name: String) -> Bool { ["true", "1"].contains(self[name]) }
 }

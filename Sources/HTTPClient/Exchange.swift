@@ -105,27 +105,41 @@ final class Exchange: Sendable {
 
     /// Ends the exchange and tells everyone who waits. The first end counts; returns whether this was it.
     @discardableResult
-    func finish(throwing error: (any Error)?, keepingBuffer: Bool = true) -> Bool {
-        typealias Waiters = (
-            head: CheckedContinuation<ResponseHead, any Error>?, reader: CheckedContinuation<[UInt8]?, any Error>?,
-            producer: CheckedContinuation<Void, any Error>?, pump: Task<Void, Never>?
-        )
+    func finish(throwing cause: (any Error)?, keepingBuffer: Bool = true) -> Bool {
         let waiters: Waiters? = state.withLock { state in
             guard state.end == nil else { return nil }
+            // curl takes a connection that is closed within the head for the end of an empty response.
+            let error =
+                cause ?? (state.head == nil ? TransportError(.connectionReset, "closed before the response head was complete") : nil)
             state.end = error.map { .failure($0) } ?? .success(())
             if !keepingBuffer { state.download.buffer = [] }
-            let waiters = (state.headWaiter, state.download.reader, state.upload.producer, state.upload.pump)
-            state.headWaiter = nil
-            state.download.reader = nil
-            state.upload.close()
-            return waiters
+            defer {
+                state.headWaiter = nil
+                state.download.reader = nil
+                state.upload.close()
+            }
+            return Waiters(
+                error: error, head: state.headWaiter, reader: state.download.reader, producer: state.upload.producer,
+                pump: state.upload.pump)
         }
-        guard let waiters else { return false }
-        waiters.pump?.cancel()
-        waiters.head?.resume(throwing: error ?? ConnectionLost())
-        waiters.producer?.resume(throwing: error ?? ConnectionLost())
-        if let error { waiters.reader?.resume(throwing: error) } else { waiters.reader?.resume(returning: nil) }
-        return true
+        waiters?.tell()
+        return waiters != nil
+    }
+
+    /// Everyone who may be waiting when an exchange ends.
+    private struct Waiters {
+        let error: (any Error)?
+        let head: CheckedContinuation<ResponseHead, any Error>?
+        let reader: CheckedContinuation<[UInt8]?, any Error>?
+        let producer: CheckedContinuation<Void, any Error>?
+        let pump: Task<Void, Never>?
+
+        func tell() {
+            pump?.cancel()
+            head?.resume(throwing: error ?? ConnectionLost())
+            producer?.resume(throwing: error ?? ConnectionLost())
+            if let error { reader?.resume(throwing: error) } else { reader?.resume(returning: nil) }
+        }
     }
 
     /// Curl thread: before a socket is opened.

@@ -126,6 +126,7 @@ public final class ScriptedConnection: Sendable {
     private let descriptor: Int32
     private let notes: Notes
     private let rest = Mutex<[UInt8]>([])
+    private let closed = Mutex(false)
 
     init(descriptor: Int32, number: Int, notes: Notes) {
         self.descriptor = descriptor
@@ -189,22 +190,40 @@ public final class ScriptedConnection: Sendable {
         write(lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
     }
 
+    /// Sends `total` bytes in pieces until they are out or the client has taken nothing for `patience` milliseconds. Returns how many went out.
+    public func write(total: Int, patience: Int32) -> Int {
+        let piece = [UInt8](repeating: UInt8(ascii: "x"), count: 16 * 1024)
+        var sent = 0
+        while sent < total, isReady(POLLOUT, within: patience) {
+            let count = piece.withUnsafeBytes {
+                send(descriptor, $0.baseAddress, min($0.count, total - sent), Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+            }
+            guard count > 0 else { break }
+            sent += count
+        }
+        return sent
+    }
+
+    /// True when the client neither sends nor closes for `milliseconds`.
+    public func isSilent(for milliseconds: Int32) -> Bool { !isReady(POLLIN, within: milliseconds) }
+
+    private func isReady(_ event: Int32, within milliseconds: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(event), revents: 0)
+        return poll(&entry, 1, milliseconds) == 1
+    }
+
     /// Blocks until the client has closed, dropping what it still sends.
     public func waitForClose() { while read() != nil {} }
 
+    /// Ends the connection in both directions. Later calls do nothing.
     public func close() {
-        shutdown(descriptor, Int32(SHUT_RDWR))
-        closeOnce()
-    }
-
-    private let closed = Mutex(false)
-
-    private func closeOnce() {
         let first = closed.withLock { closed in
             defer { closed = true }
             return !closed
         }
-        if first { Glibc.close(descriptor) }
+        guard first else { return }
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        Glibc.close(descriptor)
     }
 
     private func readFromSocket(_ limit: Int) -> [UInt8]? {
@@ -218,7 +237,7 @@ public final class ScriptedConnection: Sendable {
 public final class Notes: Sendable {
     private struct State {
         var seen: [String] = []
-        var waiters: [(text: String, continuation: CheckedContinuation<Void, Never>)] = []
+        var waiters: [(isMet: @Sendable ([String]) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
     }
 
     private let state = Mutex(State())
@@ -230,21 +249,27 @@ public final class Notes: Sendable {
     public func add(_ text: String) {
         let ready = state.withLock { state in
             state.seen.append(text)
-            let ready = state.waiters.filter { $0.text == text }
-            state.waiters.removeAll { $0.text == text }
+            let ready = state.waiters.filter { $0.isMet(state.seen) }
+            state.waiters.removeAll { $0.isMet(state.seen) }
             return ready
         }
         for waiter in ready { waiter.continuation.resume() }
     }
 
     /// Returns once `text` has been noted, now or before.
-    public func wait(for text: String) async {
+    public func wait(for text: String) async { await wait { $0.contains(text) } }
+
+    /// Returns once there are `count` notes.
+    public func wait(forCount count: Int) async { await wait { $0.count >= count } }
+
+    private func wait(until isMet: @escaping @Sendable ([String]) -> Bool) async {
         await withCheckedContinuation { continuation in
-            let seen = state.withLock { state in
-                if !state.seen.contains(text) { state.waiters.append((text, continuation)) }
-                return state.seen.contains(text)
+            let met = state.withLock { state in
+                let met = isMet(state.seen)
+                if !met { state.waiters.append((isMet, continuation)) }
+                return met
             }
-            if seen { continuation.resume() }
+            if met { continuation.resume() }
         }
     }
 }

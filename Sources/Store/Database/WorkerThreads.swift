@@ -41,6 +41,8 @@ private final class JobQueue<Job: Sendable>: @unchecked Sendable {
     private let batch: Int
     private var jobs: [Job] = []
     private var closed = false
+    /// Threads waiting for a job: when there is none, nobody needs to be woken.
+    private var idle = 0
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let filled = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
@@ -62,7 +64,7 @@ private final class JobQueue<Job: Sendable>: @unchecked Sendable {
         defer { pthread_mutex_unlock(lock) }
         guard !closed else { return false }
         jobs.append(job)
-        pthread_cond_signal(filled)
+        if idle > 0 { pthread_cond_signal(filled) }
         return true
     }
 
@@ -79,7 +81,9 @@ private final class JobQueue<Job: Sendable>: @unchecked Sendable {
         defer { pthread_mutex_unlock(lock) }
         while jobs.isEmpty {
             if closed { return nil }
+            idle += 1
             pthread_cond_wait(filled, lock)
+            idle -= 1
         }
         let taken = Array(jobs.prefix(batch))
         jobs.removeFirst(taken.count)

@@ -16,10 +16,12 @@ final class PostgresConnection: SQLConnection {
         self.patience = patience
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
         guard PQsetnonblocking(handle, 1) == 0 else { throw lost("the connection cannot be made non-blocking") }
+        // Every statement finds its rows by key: one plan fits all parameters, and planning would cost more than running.
+        try script("SET client_min_messages = warning; SET plan_cache_mode = force_generic_plan")
         // The server's own limits fire before ours, so that a slow statement ends with an answer rather than with a lost connection; and
         // the one for locks first, so that the answer tells which it was.
         let limit = patience.milliseconds * 8 / 10
-        try script("SET client_min_messages = warning; SET statement_timeout = \(limit); SET lock_timeout = \(limit / 2)")
+        try script("SET statement_timeout = \(limit); SET lock_timeout = \(limit / 2)")
     }
 
     deinit { PQfinish(handle) }

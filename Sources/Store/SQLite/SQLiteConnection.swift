@@ -4,7 +4,13 @@ internal import CSQLite
 final class SQLiteConnection: SQLConnection {
     let dialect = SQLDialect.sqlite
     private let handle: OpaquePointer
-    private var statements: [String: OpaquePointer] = [:]
+    private var statements: [String: Prepared] = [:]
+
+    private struct Prepared {
+        let handle: OpaquePointer
+        /// For each place, in SQLite's order, which parameter stands there: SQLite numbers `$1` by where it first stands, not by what it says.
+        let parameters: [Int]
+    }
 
     /// `busyMilliseconds` is how long a statement waits for another connection's lock.
     init(_ path: String, readOnly: Bool, busyMilliseconds: Int32) throws {
@@ -22,19 +28,20 @@ final class SQLiteConnection: SQLConnection {
     }
 
     deinit {
-        for statement in statements.values { sqlite3_finalize(statement) }
+        for statement in statements.values { sqlite3_finalize(statement.handle) }
         sqlite3_close_v2(handle)
     }
 
     func script(_ sql: String) throws { try check(sqlite3_exec(handle, sql, nil, nil, nil)) }
 
     func run(_ sql: String, _ parameters: [SQLValue]) throws -> [SQLRow] {
-        let statement = try prepared(sql)
+        let prepared = try prepared(sql)
+        let statement = prepared.handle
         defer {
             sqlite3_reset(statement)
             sqlite3_clear_bindings(statement)
         }
-        try bind(parameters, to: statement)
+        try bind(parameters, to: prepared)
         var rows: [SQLRow] = []
         while true {
             let status = sqlite3_step(statement)
@@ -46,24 +53,24 @@ final class SQLiteConnection: SQLConnection {
         }
     }
 
-    private func prepared(_ sql: String) throws -> OpaquePointer {
+    private func prepared(_ sql: String) throws -> Prepared {
         if let statement = statements[sql] { return statement }
-        var statement: OpaquePointer?
-        try check(sqlite3_prepare_v3(handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &statement, nil))
-        guard let statement else { throw SQLFailure(kind: .statement, message: "empty statement") }
+        var handle: OpaquePointer?
+        try check(sqlite3_prepare_v3(self.handle, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &handle, nil))
+        guard let handle else { throw SQLFailure(kind: .statement, message: "empty statement") }
+        let places = 0..<sqlite3_bind_parameter_count(handle)
+        let numbers = places.map { sqlite3_bind_parameter_name(handle, $0 + 1).flatMap { Int(String(cString: $0 + 1)) } ?? 0 }
+        let statement = Prepared(handle: handle, parameters: numbers)
         statements[sql] = statement
         return statement
     }
 
-    /// SQLite numbers `$1` by where it first stands, not by what it says, so each place is asked for its name.
-    private func bind(_ parameters: [SQLValue], to statement: OpaquePointer) throws {
-        let count = sqlite3_bind_parameter_count(statement)
-        guard count > 0 else { return }
-        for place in 1...count {
-            guard let name = sqlite3_bind_parameter_name(statement, place), let number = Int(String(cString: name + 1)),
-                parameters.indices.contains(number - 1)
-            else { throw SQLFailure(kind: .statement, message: "a parameter of the statement was not given") }
-            try check(bind(parameters[number - 1], at: place, of: statement))
+    private func bind(_ parameters: [SQLValue], to statement: Prepared) throws {
+        for (place, number) in statement.parameters.enumerated() {
+            guard parameters.indices.contains(number - 1) else {
+                throw SQLFailure(kind: .statement, message: "a parameter of the statement was not given")
+            }
+            try check(bind(parameters[number - 1], at: Int32(place + 1), of: statement.handle))
         }
     }
 

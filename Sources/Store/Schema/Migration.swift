@@ -71,7 +71,6 @@ extension Migration {
                 event_seq BIGINT NOT NULL DEFAULT 0
             );
             CREATE INDEX workspaces_parent ON workspaces (parent_id);
-            CREATE INDEX workspaces_status ON workspaces (status);
             CREATE INDEX workspaces_pending_cleanup ON workspaces (id) WHERE pending_cleanup = 1;
             CREATE TABLE workspace_tokens (
                 hash BYTES PRIMARY KEY,

@@ -45,10 +45,20 @@ extension LocalEngine: ContainerMaking {
 
 extension LocalEngine: ContainerRemoving {
     public func removeContainer(_ containerID: String) async throws {
-        guard try await run(ContainerRemove(id: containerID)) == .underWay else { return }
+        guard try await forceRemove(containerID, attempts: 3) == .underWay else { return }
         let wait = ContainerWait(id: containerID)
         try await run(wait)
         guard try await container(containerID) == nil else { throw wait.meaning(of: 500) }
+    }
+
+    /// A container that dies just as it is killed makes the engine answer 500 and leave it there. A stop waits for that death.
+    private func forceRemove(_ containerID: String, attempts: Int) async throws -> ContainerRemove.Outcome {
+        do {
+            return try await run(ContainerRemove(id: containerID))
+        } catch let error as BackendError where error.code == .stopFailed && attempts > 1 {
+            try await run(ContainerStop(id: containerID))
+            return try await forceRemove(containerID, attempts: attempts - 1)
+        }
     }
 
     public func removeVolume(_ name: String) async throws {

@@ -57,6 +57,22 @@ struct LocalEngineTests {
         #expect(stubbed.stub.calls.contains { $0.query["condition"] == "removed" })
     }
 
+    @Test("a container that dies as it is killed is stopped first, then removed")
+    func removalOfTheDying() async throws {
+        let deletes = Mutex(0)
+        let stubbed = try StubbedEngine { call, _ in
+            guard call.method == "DELETE" else { return StubEngineSocket.Reply(304) }
+            let count = deletes.withLock { count in
+                count += 1
+                return count
+            }
+            return count == 1 ? StubEngineSocket.Reply(500, json: ["message": "not running"]) : StubEngineSocket.Reply(204)
+        }
+        defer { stubbed.stub.stop() }
+        try await stubbed.engine.removeContainer("c")
+        #expect(stubbed.versioned == ["/v1.41/containers/c", "/v1.41/containers/c/stop", "/v1.41/containers/c"])
+    }
+
     @Test("podman's 500 for a taken name is told by a look at the name")
     func podmanConflict() async throws {
         let stubbed = try StubbedEngine { _, path in

@@ -43,12 +43,12 @@ public enum BoundAddress: Sendable, Hashable, CustomStringConvertible {
 /// What a listener refuses and when it gives up. Sizes in bytes.
 public struct ListenerLimits: Sendable, Hashable {
     /// Request line and headers together: 431 above it.
-    public var headerBytes = 32 * 1024
+    public var headerBytes = 16 * 1024
     /// Any request body: 413 above it.
     public var bodyBytes = 1024 * 1024
     /// From the first byte of a request to its last.
     public var requestDeadline: Duration = .seconds(30)
-    /// Between requests of one connection.
+    /// Between requests of one connection; also how long a client may leave a response unread (rounded up to seconds).
     public var keepAlive: Duration = .seconds(75)
     public var connections = 4096
     /// A chunked body over the limit is read and dropped this far, so that the 413 arrives; then the connection is closed.

@@ -10,8 +10,12 @@ import Synchronization
 final class Exchange: Sendable {
     private enum Stage { case announced, receiving, complete, answered }
 
+    /// A declared body up to this size is read before the handler starts: the answer must wait for it anyway, and reading never suspends.
+    private static let readFirst = 64 * 1024
+
     private struct State {
         var stage = Stage.announced
+        /// Until the handler is started with it.
         var head: RequestHead?
         var body: RequestBody?
         var received = 0
@@ -62,12 +66,13 @@ final class Exchange: Sendable {
         do {
             let head = try reader.read()
             let body = head.body == .none ? nil : RequestBody(connection: connection, client: client)
+            let startsNow = head.body == .chunked || head.declaredLength > Self.readFirst
             state.withLock { state in
-                state.head = head
+                state.head = startsNow ? nil : head
                 state.body = body
                 state.stage = .receiving
             }
-            if body != nil { start(head, body: body) }
+            if startsNow { start(head, body: body) }
             return .YES
         } catch {
             client.disarmDeadline()
@@ -108,13 +113,10 @@ final class Exchange: Sendable {
         client.disarmDeadline()
         let (head, body) = state.withLock { state in
             state.stage = .complete
-            return (state.head, state.body)
+            return (state.head.take(), state.body)
         }
-        if let body {
-            body.end()
-        } else if let head {
-            start(head, body: nil)
-        }
+        body?.end()
+        if let head { start(head, body: body) }
         return respondOrWait()
     }
 

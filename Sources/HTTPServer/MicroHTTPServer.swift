@@ -3,8 +3,8 @@ import Glibc
 public import HTTP
 import Synchronization
 
-/// An HTTP/1.1 server on libmicrohttpd: a pool of threads with one epoll loop each. Handlers are async functions; while one waits, no thread
-/// does. It runs until `stop`, also when nobody keeps it.
+/// An HTTP/1.1 server on libmicrohttpd: a pool of threads with one epoll loop each. Handlers are async functions; while one waits, no
+/// thread does. It runs until `stop`, also when nobody keeps it. A client that closes its sending half counts as hung up.
 public final class MicroHTTPServer: HTTPListening {
     private enum Lifecycle {
         case running
@@ -41,8 +41,8 @@ public final class MicroHTTPServer: HTTPListening {
         options.listen_socket = socket.descriptor
         options.threads = UInt32(clamping: max(1, threads))
         options.connections = UInt32(clamping: max(threads, limits.connections))
-        // Room to read a head that is too large to its end and say so, and for the response's own head.
-        options.memory_per_connection = 2 * limits.headerBytes + 16 * 1024
+        // The request's head, its index and the response's head. The library clears all of it for every request, so no more than that.
+        options.memory_per_connection = limits.headerBytes + 8 * 1024
         options.idle_seconds = UInt32(clamping: max(1, limits.keepAlive.components.seconds + 1))
         options.access = requestAdvanced
         options.target = requestBegan
@@ -64,8 +64,8 @@ public final class MicroHTTPServer: HTTPListening {
         max(.milliseconds(10), min(.milliseconds(200), min(limits.requestDeadline, limits.keepAlive) / 4))
     }
 
-    /// Stops accepting, closes idle connections, lets requests in flight finish for at most `grace`, then cuts what is left (its handlers are
-    /// cancelled). Returns when the last connection is closed; a second call waits for the first.
+    /// Stops accepting, closes idle connections, lets requests in flight finish for at most `grace`, then cuts what is left (its handlers
+    /// are cancelled). Returns when the last connection is closed; a second call waits for the first.
     public func stop(grace: Duration) async {
         guard await beginStopping() else { return }
         MHD_quiesce_daemon(daemon.pointer)

@@ -1,4 +1,5 @@
 import CMicroHTTPD
+import Glibc
 import HTTP
 
 /// A request whose framing can be read in one way only.
@@ -14,6 +15,8 @@ struct RequestHead {
     let query: Query
     let headers: Headers
     let body: Body
+
+    var declaredLength: Int { if case .length(let length) = body { length } else { 0 } }
 }
 
 /// Why a request is answered by the server itself.
@@ -53,14 +56,14 @@ struct RequestHeadReader {
     func read() throws(Refusal) -> RequestHead {
         let size = cmhd_header_size(connection)
         guard size <= limits.headerBytes else { throw target.bytes.count > limits.headerBytes / 2 ? .targetTooLong : .headersTooLarge }
-        let versionText = String(cString: version)
-        guard versionText == "HTTP/1.1" || versionText == "HTTP/1.0" else { throw .versionUnknown }
+        let isModern = strcmp(version, "HTTP/1.1") == 0
+        guard isModern || strcmp(version, "HTTP/1.0") == 0 else { throw .versionUnknown }
         let fields = collectFields()
-        guard isContiguous(fields, versionLength: versionText.utf8.count, size: size) else {
+        guard isContiguous(fields, versionLength: strlen(version), size: size) else {
             throw .malformed("The request head holds a NUL, a bare line feed or a folded line.")
         }
         let headers = try headers(fields)
-        let body = try framing(headers, isModern: versionText == "HTTP/1.1")
+        let body = try framing(headers, isModern: isModern)
         guard let parts = target.split() else { throw .malformed("The request target is malformed.") }
         guard let method = Method(rawValue: String(cString: method)) else { throw .methodUnknown }
         return RequestHead(method: method, path: parts.path, query: parts.query, headers: headers, body: body)

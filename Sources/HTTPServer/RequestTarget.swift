@@ -1,3 +1,4 @@
+import Glibc
 import HTTP
 
 /// The request line's target as it came, taken before libmicrohttpd splits it.
@@ -8,7 +9,7 @@ struct RequestTarget: Sendable {
 
     init(_ text: UnsafePointer<CChar>?) {
         start = text.map { UInt(bitPattern: $0) } ?? 0
-        bytes = text.map { Array(UnsafeBufferPointer(start: $0, count: length(of: $0)).map { UInt8(bitPattern: $0) }) } ?? []
+        bytes = text.map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) } ?? []
     }
 
     /// The decoded path and the query; nil when the target is no plain path or holds something that could be read in two ways:
@@ -43,10 +44,4 @@ struct RequestTarget: Sendable {
         }
         return nil
     }
-}
-
-private func length(of text: UnsafePointer<CChar>) -> Int {
-    var count = 0
-    while text[count] != 0 { count += 1 }
-    return count
 }

@@ -35,8 +35,11 @@ private func blockSize(of response: Response) -> Int {
 
 /// Framing is decided by the body, and the connection by the server.
 private func isSetByServer(_ name: String) -> Bool {
-    switch name.lowercased() {
-    case "content-length", "transfer-encoding", "connection", "keep-alive": true
+    // Most names are told apart by their length, without making a string.
+    switch name.utf8.count {
+    case 10: ["connection", "keep-alive"].contains(name.lowercased())
+    case 14: name.lowercased() == "content-length"
+    case 17: name.lowercased() == "transfer-encoding"
     default: false
     }
 }

@@ -96,14 +96,15 @@ final class ResponseSink: ByteSink {
     }
 
     /// The receiver went away. The connection must still be valid; it is given back to its loop if it was held.
-    func cut() {
-        state.withLock { release(&$0) }
-        detach()
-    }
+    func cut() { end(resuming: true) }
 
     /// The connection is no longer ours to resume.
-    func detach() {
+    func detach() { end(resuming: false) }
+
+    /// In one step: a reader that came between the resuming and the mark would suspend the connection for ever.
+    private func end(resuming: Bool) {
         let writers = state.withLock { state in
+            if resuming { release(&state) }
             state.gone = true
             state.queue.removeAll()
             defer { state.writers = [] }

@@ -8,42 +8,65 @@ import Registry
 import Synchronization
 import TestSupport
 
-/// The doors over rows in memory. The admin token is `the-admin-token`; the token of a workspace is `token-of-<id>`.
+/// The doors over the real policy, with fakes for the store, the engine and the templates. The admin token is `the-admin-token`; the token of a workspace is `token-of-<id>`.
 struct APIWorld {
     static let admin = "the-admin-token"
 
-    let rows = Rows()
-    let containers = Containers()
-    let hub = EventHub()
     let clock = ManualClock()
+    let hub = EventHub()
+    let rows: FakeRecords
+    let engine: FakeEngine
     let log = RecordingLog()
-    let templates = FixedTemplates()
+    let templates = FakeTemplates()
+    let provisioner: WorkspaceProvisioner
     let api: BerthAPI
+    private let random = SeededRandom(seed: 7)
 
     init(
-        probes: [ReadinessProbe] = [], loops: [LoopTick] = [], transport: any HTTPTransport = NoTransport(),
+        probes: [ReadinessProbe] = [], loops: [LoopTick] = [],
         _ change: (inout APISettings) -> Void = { _ in }
     ) {
         var settings = APISettings(adminToken: Self.admin, startedAt: Timestamp(seconds: 1_800_000_000), version: "1.2.3")
         settings.peopleDoorIsLoopback = true
         change(&settings)
-        let random = SeededRandom(seed: 7)
+        rows = FakeRecords(clock: clock, live: hub)
+        engine = FakeEngine(instance: InstanceID("test-instance")!, clock: clock)
         let policy = AgentURLGuard(mode: .strict, resolver: NoNames())
+        let tokens = FakeTokens()
+        provisioner = WorkspaceProvisioner(
+            records: rows, backend: engine, templates: templates, tokens: tokens, addressGuard: policy, live: hub, clock: clock,
+            random: random, log: log, settings: ProvisionSettings())
         var services = APIServices(
-            provisioner: WorkspaceProvisioner(
-                records: rows, backend: containers, templates: templates, tokens: PlainTokens(), addressGuard: policy, live: hub,
-                clock: clock,
-                random: random, log: log, settings: ProvisionSettings()),
+            provisioner: provisioner,
             registry: AgentRegistry(
-                records: rows, containers: containers, urlGuard: policy, tokens: PlainTokens(), live: hub, clock: clock, log: log),
+                records: rows, containers: engine, urlGuard: policy, tokens: tokens, live: hub, clock: clock, log: log),
             proxy: AgentProxy(
-                workspaces: rows, containers: containers, urlGuard: policy, transport: transport, events: hub, publish: hub, clock: clock,
+                workspaces: rows, containers: engine, urlGuard: policy, transport: NoTransport(), events: hub, publish: hub, clock: clock,
                 random: random, log: log),
-            feed: EventFeed(stored: rows, live: hub), workspaces: rows, tokenOwners: rows, containers: containers, templates: templates,
-            tokens: PlainTokens(), clock: clock, random: random, log: log)
+            feed: EventFeed(stored: rows, live: hub), workspaces: rows, tokenOwners: rows, containers: engine, templates: templates,
+            tokens: tokens, clock: clock, random: random, log: log)
         services.probes = probes
         services.loops = { loops }
         api = BerthAPI(services: services, settings: settings)
+    }
+
+    /// A workspace as if it had been made earlier. Each is a second younger than the one before.
+    @discardableResult
+    func add(_ name: String, _ status: WorkspaceStatus = .online, _ change: (inout Workspace) -> Void = { _ in }) -> WorkspaceID {
+        let id = WorkspaceID(random: random)
+        let born = Timestamp(seconds: 1_700_000_000 + Int64(rows.rows.count))
+        var row = Workspace(id: id, name: name, runtime: "echo", condition: WorkspaceCondition(status), createdAt: born)
+        row.generation = 1
+        change(&row)
+        rows.arrange(row, token: Self.token("token-of-\(id)"))
+        return id
+    }
+
+    static func token(_ text: String) -> TokenDigest { TokenDigest(hash: Array(text.utf8), prefix: String(text.prefix(8))) }
+
+    /// Every read fails from now on.
+    func goDown(_ error: any Error = StoreError.unavailable) {
+        for name in ["workspace", "liveWorkspaces", "tokenOwner", "events", "lastSequence"] { rows.faults.on(name, nth: 0, .fail(error)) }
     }
 
     func call(
@@ -91,25 +114,10 @@ final class CollectingSink: ByteSink {
     func write(_ chunk: [UInt8]) async throws { bytes.withLock { $0.append(contentsOf: chunk) } }
 }
 
-/// Tokens whose hash is their text, so that a test can read them.
-struct PlainTokens: TokenMaking {
-    func issue() -> IssuedToken { IssuedToken(plaintext: "issued", digest: TokenDigest(hash: hash("issued"), prefix: "issued")) }
-    func hash(_ plaintext: String) -> [UInt8] { Array(plaintext.utf8) }
-    func matches(_ left: String, _ right: String) -> Bool { left == right }
-}
-
 struct NoNames: HostResolving {
     func addresses(of host: String) async throws -> [String] { [] }
 }
 
 struct NoTransport: HTTPTransport {
     func send(_ request: OutgoingRequest) async throws -> IncomingResponse { throw TransportError(.connectionRefused) }
-}
-
-final class FixedTemplates: TemplateSource, TemplateFileReading {
-    private let kept = Mutex(TemplateCatalog())
-
-    func set(_ catalog: TemplateCatalog) { kept.withLock { $0 = catalog } }
-    func catalog() async -> TemplateCatalog { kept.withLock { $0 } }
-    func files(of template: Template) async throws -> [ContainerFile] { [] }
 }

@@ -44,26 +44,26 @@ struct EventStreamTests {
     @Test("its first bytes are a comment; then each event has its number, its type, its time in milliseconds and its data")
     func format() async throws {
         let world = APIWorld()
-        let id = world.rows.add("Ann")
-        world.rows.store(.provisioning, ["name": "Ann"], for: id)
+        let id = world.add("Ann")
+        try await world.rows.append(.provisioning, payload: ["name": "Ann"], to: id)
         let (reader, task) = try await open(world, id, query: "last_event_id=0")
         await reader.wait { $0.contains("\"data\"") }
         #expect(reader.text.hasPrefix(": ping\n\n"))
         #expect(
             reader.text.hasSuffix(
-                "id: 1\ndata: {\"type\":\"WORKSPACE_PROVISIONING\",\"timestamp\":1800000001000,\"data\":{\"name\":\"Ann\"}}\n\n"))
+                "id: 1\ndata: {\"type\":\"WORKSPACE_PROVISIONING\",\"timestamp\":1800000000000,\"data\":{\"name\":\"Ann\"}}\n\n"))
         task.cancel()
     }
 
     @Test("it goes on after Last-Event-ID without gap or double, whichever way it is given", arguments: [true, false])
     func resume(byHeader: Bool) async throws {
         let world = APIWorld()
-        let id = world.rows.add("Ann")
-        for _ in 1...4 { world.rows.store(.provisionProgress, for: id) }
+        let id = world.add("Ann")
+        for _ in 1...4 { try await world.rows.append(.provisionProgress, payload: [:], to: id) }
         let (reader, task) =
             try await byHeader ? open(world, id, headers: ["Last-Event-ID": "2"]) : open(world, id, query: "last_event_id=2")
         await reader.wait { $0.contains("id: 4\n") }
-        world.hub.publish([world.rows.store(.online, for: id)])
+        try await world.rows.append(.online, payload: [:], to: id)
         await reader.wait { $0.contains("id: 5\n") }
         #expect(reader.text.split(separator: "\n").filter { $0.hasPrefix("id: ") } == ["id: 3", "id: 4", "id: 5"])
         task.cancel()
@@ -72,7 +72,7 @@ struct EventStreamTests {
     @Test("live-only events carry no number")
     func beats() async throws {
         let world = APIWorld()
-        let id = world.rows.add("Ann")
+        let id = world.add("Ann")
         let (reader, task) = try await open(world, id, query: "last_event_id=0")
         await reader.wait { $0.contains("retry:") }
         world.hub.publish([
@@ -86,7 +86,7 @@ struct EventStreamTests {
     @Test("a quiet stream gets a comment every fifteen seconds")
     func keepAlive() async throws {
         let world = APIWorld()
-        let id = world.rows.add("Ann")
+        let id = world.add("Ann")
         let (reader, task) = try await open(world, id)
         await reader.wait { $0.contains("retry:") }
         for round in 2...4 {
@@ -102,19 +102,19 @@ struct EventStreamTests {
     @Test("it ends when the workspace is removed")
     func ends() async throws {
         let world = APIWorld()
-        let id = world.rows.add("Ann")
+        let id = world.add("Ann")
         let (reader, task) = try await open(world, id, query: "last_event_id=0")
         await reader.wait { $0.contains("retry:") }
-        world.hub.publish([world.rows.store(.removed, ["cascade_deleted": 0], for: id)])
+        try await world.rows.append(.removed, payload: ["cascade_deleted": 0], to: id)
         try await task.value
-        #expect(reader.text.hasSuffix("\"type\":\"WORKSPACE_REMOVED\",\"timestamp\":1800000001000,\"data\":{\"cascade_deleted\":0}}\n\n"))
+        #expect(reader.text.hasSuffix("\"type\":\"WORKSPACE_REMOVED\",\"timestamp\":1800000000000,\"data\":{\"cascade_deleted\":0}}\n\n"))
     }
 
     @Test("of a workspace that was removed before it gives what is stored and then ends")
     func alreadyRemoved() async throws {
         let world = APIWorld()
-        let id = world.rows.add("Ann", .removed)
-        world.rows.store(.removed, for: id)
+        let id = world.add("Ann", .removed)
+        try await world.rows.append(.removed, payload: [:], to: id)
         let (_, replay) = try await open(world, id, query: "last_event_id=0")
         try await replay.value
         let (quiet, task) = try await open(world, id, query: "last_event_id=1")
@@ -127,10 +127,10 @@ struct EventStreamTests {
     @Test("it is cut when the store cannot be read, so that the reader resumes")
     func cut() async throws {
         let world = APIWorld()
-        let id = world.rows.add("Ann")
+        let id = world.add("Ann")
         let (reader, task) = try await open(world, id, query: "last_event_id=0")
         await reader.wait { $0.contains("retry:") }
-        world.rows.goDown()
+        world.goDown()
         world.hub.publish([
             WorkspaceEvent(workspaceID: id, sequence: 9, kind: .online, at: Timestamp(seconds: 1), payload: [:])
         ])
@@ -140,7 +140,7 @@ struct EventStreamTests {
     @Test("a starting point that is no number is refused", arguments: ["x", "-1", "1.5", "99999999999999999999"])
     func refused(id text: String) async {
         let world = APIWorld()
-        let id = world.rows.add("Ann")
+        let id = world.add("Ann")
         let answer = await world.call(.get, "/workspaces/\(id)/events/stream?last_event_id=\(text)", bearer: APIWorld.admin)
         #expect(answer.status == 400)
         #expect(answer.code == "invalid_request")

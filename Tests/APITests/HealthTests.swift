@@ -75,8 +75,8 @@ struct HealthTests {
         let tick = LoopTick(
             name: "recovery", lastTickAt: Timestamp(seconds: 1_800_000_000), since: Timestamp(seconds: 1), interval: .seconds(1))
         let world = APIWorld(loops: [tick])
-        let id = world.rows.add("Ann")
-        world.rows.add("Bob", .failed)
+        let id = world.add("Ann")
+        world.add("Bob", .failed)
         _ = await world.call(.get, "/workspaces/\(id)")
         _ = await world.call(.get, "/workspaces/\(id)")
         _ = await world.call(.get, "/no/such/\(id)")

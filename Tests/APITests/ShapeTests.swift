@@ -22,7 +22,7 @@ struct ShapeTests {
     @Test("HEAD answers as GET, and starts no stream")
     func head() async {
         let world = APIWorld()
-        let id = world.rows.add("a")
+        let id = world.add("a")
         #expect(await world.call(.head, "/health").status == 200)
         let stream = await world.call(.head, "/workspaces/\(id)/events/stream", bearer: APIWorld.admin)
         #expect(stream.status == 200)
@@ -55,7 +55,7 @@ struct ShapeTests {
             #expect(answer.json["error"] == "invalid workspace ID")
             #expect(answer.code == "invalid_workspace_id")
         }
-        #expect(world.rows.reads == 0)
+        #expect(world.rows.faults.calls.isEmpty)
     }
 
     @Test("a body that cannot be read is refused with the sentence clients know, and with the place")
@@ -84,7 +84,7 @@ struct ShapeTests {
     func unexpected() async {
         struct Driver: Error, CustomStringConvertible { var description: String { "password=hunter2 at 10.0.0.7" } }
         let world = APIWorld()
-        world.rows.goDown(Driver())
+        world.goDown(Driver())
         let answer = await world.call(.get, "/workspaces", bearer: APIWorld.admin)
         #expect(answer.status == 500)
         #expect(answer.code == "internal_error")

@@ -10,12 +10,12 @@ struct WorkspaceTests {
         let world = APIWorld()
         let empty = await world.call(.get, "/workspaces", bearer: APIWorld.admin)
         #expect(empty.text == "[]")
-        let id = world.rows.add("Ann") {
+        let id = world.add("Ann") {
             $0.lastErrorRate = 0.8
             $0.canvasX = 100
             $0.url = "http://127.0.0.1:49152"
         }
-        world.rows.add("gone", .removed)
+        world.add("gone", .removed)
         let answer = await world.call(.get, "/workspaces", bearer: APIWorld.admin)
         #expect(
             answer.text.hasPrefix(
@@ -31,7 +31,7 @@ struct WorkspaceTests {
     @Test("anybody learns the status of a workspace and nothing else; a credential shows the rest")
     func views() async {
         let world = APIWorld()
-        let id = world.rows.add("Ann") {
+        let id = world.add("Ann") {
             $0.currentTask = "thinking"
             $0.workspaceDirectory = "/srv/ann"
         }
@@ -51,7 +51,7 @@ struct WorkspaceTests {
     @Test("a failed workspace carries its cause, its exit code and its last lines")
     func failure() async {
         let world = APIWorld()
-        let id = world.rows.add("Ann", .failed) {
+        let id = world.add("Ann", .failed) {
             $0.failure = WorkspaceFailure(
                 code: .containerExited, message: "the container exited", exitCode: 1, logTail: "boom\n",
                 at: Timestamp(seconds: 1_800_000_000))
@@ -66,7 +66,7 @@ struct WorkspaceTests {
     @Test("the runtime's declared timeout is shown in milliseconds, in the list and alone")
     func timeouts() async {
         let world = APIWorld()
-        let id = world.rows.add("Ann")
+        let id = world.add("Ann")
         world.templates.set(TemplateCatalog(provisionTimeoutSeconds: ["echo": 90]))
         #expect(await world.call(.get, "/workspaces", bearer: APIWorld.admin).json[0]?["provision_timeout_ms"] == 90000)
         #expect(await world.call(.get, "/workspaces/\(id)", bearer: APIWorld.admin).json["provision_timeout_ms"] == 90000)
@@ -75,7 +75,7 @@ struct WorkspaceTests {
     @Test("an agent reads how its workspace stands")
     func state() async {
         let world = APIWorld()
-        let id = world.rows.add("Ann", .paused)
+        let id = world.add("Ann", .paused)
         let answer = await world.call(.get, "/workspaces/\(id)/state", at: .agents, bearer: "token-of-\(id)")
         #expect(answer.text == #"{"workspace_id":"\#(id)","status":"paused","paused":true,"deleted":false}"#)
         let missing = await world.call(.get, "/workspaces/99999999-0000-4000-8000-000000000000/state", bearer: APIWorld.admin)
@@ -112,28 +112,34 @@ struct LogTests {
     @Test("the newest container's output comes as text, with the options the caller gave")
     func container() async throws {
         let world = APIWorld()
-        let id = world.rows.add("Ann")
-        let row = try #require(try await world.rows.workspace(id))
-        world.containers.put("new", for: row, generation: 2, logs: ["one\n", "two\n"])
-        world.containers.put("old", for: row, generation: 1, logs: ["stale\n"])
+        let id = world.add("Ann")
+        let row = try #require(world.rows.row(id))
+        world.engine.addImage("echo")
+        for (generation, line) in [(2, "one\n"), (1, "stale\n")] {
+            var labels = WorkspaceLabels(workspace: row)
+            labels.generationNumber = generation
+            let container = try await world.engine.createContainer(
+                ContainerSpec(name: "ws-\(generation)", image: "echo", labels: labels))
+            world.engine.write(line, to: container)
+        }
         let answer = await world.call(.get, "/workspaces/\(id)/logs?tail=20&since=1800000000.5&follow=true", bearer: "token-of-\(id)")
-        #expect(answer.text == "one\ntwo\n")
+        #expect(answer.text == "one\n")
         #expect(answer.headers["Content-Type"] == "text/plain; charset=utf-8")
-        #expect(world.containers.asked == [LogOptions(tail: 20, since: Timestamp(microseconds: 1_800_000_000_500_000), follow: true)])
+        #expect(world.engine.logReads == [LogOptions(tail: 20, since: Timestamp(microseconds: 1_800_000_000_500_000), follow: true)])
         _ = await world.call(.get, "/workspaces/\(id)/logs?since=2027-01-15T08:00:00Z&tail=all", bearer: APIWorld.admin)
-        #expect(world.containers.asked.last == LogOptions(tail: nil, since: Timestamp(seconds: 1_800_000_000), follow: false))
+        #expect(world.engine.logReads.last == LogOptions(tail: nil, since: Timestamp(seconds: 1_800_000_000), follow: false))
     }
 
     @Test("without a container the lines kept with the failure are given")
     func failureTail() async {
         let world = APIWorld()
-        let id = world.rows.add("Ann", .failed) {
+        let id = world.add("Ann", .failed) {
             $0.failure = WorkspaceFailure(code: .containerExited, message: "exited", logTail: "last words\n", at: Timestamp(seconds: 1))
         }
         let answer = await world.call(.get, "/workspaces/\(id)/logs", bearer: APIWorld.admin)
         #expect(answer.text == "last words\n")
         #expect(answer.headers["X-Log-Source"] == "failure")
-        let bare = world.rows.add("Bob")
+        let bare = world.add("Bob")
         let nothing = await world.call(.get, "/workspaces/\(bare)/logs", bearer: APIWorld.admin)
         #expect(nothing.status == 404)
         #expect(nothing.code == "container_missing")
@@ -144,7 +150,7 @@ struct LogTests {
         arguments: ["tail=-1", "tail=x", "tail=1000001", "since=yesterday", "since=-5", "follow=maybe"])
     func refused(query: String) async {
         let world = APIWorld()
-        let id = world.rows.add("Ann")
+        let id = world.add("Ann")
         let answer = await world.call(.get, "/workspaces/\(id)/logs?\(query)", bearer: APIWorld.admin)
         #expect(answer.status == 400)
         #expect(answer.json["details"]?["field"]?.string == query.split(separator: "=").first.map(String.init))

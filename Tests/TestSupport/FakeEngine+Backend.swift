@@ -140,6 +140,7 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
 
     public func logs(of containerID: String, _ options: LogOptions) async throws -> AsyncThrowingStream<LogChunk, any Error> {
         try await faults.perform("logs") {
+            state.withLock { $0.logReads.append(options) }
             guard let log = state.withLock({ $0.boxes[containerID]?.log }) else { throw Self.noContainer(containerID) }
             return AsyncThrowingStream { continuation in
                 for chunk in log { continuation.yield(chunk) }

@@ -29,6 +29,7 @@ public final class FakeEngine: Sendable {
         var nextNumber = 0
         var nextPort = 32768
         var watchers: [Int: AsyncThrowingStream<ContainerEvent, any Error>.Continuation] = [:]
+        var logReads: [LogOptions] = []
     }
 
     public let faults = FaultScript()
@@ -91,6 +92,8 @@ extension FakeEngine {
 
     public var boxes: [Box] { state.withLock { $0.boxes.values.sorted { $0.facts.id < $1.facts.id } } }
     public func boxes(of id: WorkspaceID) -> [Box] { boxes.filter { $0.facts.labels[WorkspaceLabels.workspaceID] == id.text } }
+    /// What readers of logs asked for.
+    public var logReads: [LogOptions] { state.withLock { $0.logReads } }
     public var volumeNames: [String] { state.withLock { $0.volumes.keys.sorted() } }
     public var watcherCount: Int { state.withLock { $0.watchers.count } }
 }

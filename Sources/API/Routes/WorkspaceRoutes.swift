@@ -59,7 +59,7 @@ struct WorkspaceRoutes: Sendable {
         let id = try call.workspaceID()
         let confirmed = try call.request.query.flag("confirm")
         do {
-            return try DeleteReply.response(await services.provisioner.delete(id, confirmed: confirmed))
+            return DeleteReply.response(try await services.provisioner.delete(id, confirmed: confirmed), of: id)
         } catch let error as any CodedError where error.code == .confirmationRequired {
             return DeleteReply.confirmation(error)
         }
@@ -82,11 +82,11 @@ struct WorkspaceRoutes: Sendable {
 
 /// What a delete answers.
 enum DeleteReply {
-    static func response(_ deletion: Deletion) -> Response {
-        let removed = deletion.removedIDs.count
+    static func response(_ deletion: Deletion, of root: WorkspaceID) -> Response {
         guard !deletion.failures.isEmpty else {
-            return .json(200, ["status": "removed", "cascade_deleted": .int(max(0, removed - 1))])
+            return .json(200, ["status": "removed", "cascade_deleted": .int(deletion.removedIDs.count { $0 != root })])
         }
+        let removed = deletion.removedIDs.count
         let failed = deletion.failures.count
         return .json(
             500,

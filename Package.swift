@@ -82,7 +82,9 @@ let package = Package(
         tests("TemplatesTests", ["Templates", "Model", "TestSupport"]),
         tests("StoreContractTests", ["Store", "Secrets", "Model", "TestSupport"]),
         tests("ProvisionerTests", ["Provisioner", "Sweeper", "Events", "Model", "TestSupport"]),
-        tests("RegistryTests", ["Registry", "Proxy", "API", "Events", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),
+        tests(
+            "RegistryTests",
+            ["Registry", "Proxy", "API", "Events", "HTTP", "HTTPClient", "HTTPServer", "Store", "Secrets", "Model", "TestSupport"]),
         tests("APITests", ["API", "Templates", "Provisioner", "Registry", "Proxy", "Events", "HTTP", "Model", "TestSupport"]),
         tests("BerthdTests", ["berthd", "Model"]),
         tests("IntegrationTests", ["HTTP", "HTTPClient", "Model", "TestSupport"]),

@@ -22,9 +22,11 @@ struct ProxyRig {
         resolver = ScriptedResolver(names)
     }
 
-    var proxy: AgentProxy {
+    var proxy: AgentProxy { proxy(over: CurlTransport()) }
+
+    func proxy(over transport: any HTTPTransport) -> AgentProxy {
         AgentProxy(
-            workspaces: book, containers: shelf, urlGuard: AgentURLGuard(mode: mode, resolver: resolver), transport: CurlTransport(),
+            workspaces: book, containers: shelf, urlGuard: AgentURLGuard(mode: mode, resolver: resolver), transport: transport,
             events: hub, publish: hub, clock: clock, random: SeededRandom(seed: 7), log: log, settings: settings)
     }
 
@@ -41,8 +43,11 @@ struct ProxyRig {
     func dispatch(_ body: String = message, from caller: Caller = .person, to number: Int = 1, headers: Headers = Headers()) async
         -> Response
     {
-        let request = Request(method: .post, path: "/", headers: headers, body: BufferedSource([Array(body.utf8)]))
-        return await proxy.dispatch(to: Sample.sampleID(number), from: caller, request: request)
+        await proxy.dispatch(to: Sample.sampleID(number), from: caller, request: Self.request(body, headers: headers))
+    }
+
+    static func request(_ body: String, headers: Headers = Headers()) -> Request {
+        Request(method: .post, path: "/", headers: headers, body: BufferedSource([Array(body.utf8)]))
     }
 }
 
@@ -114,7 +119,7 @@ final class NotedSink: ByteSink {
     }
 }
 
-/// Returns when `condition` holds: for facts that nobody announces.
+/// Returns when `condition` holds, or the test's time is up: for facts that nobody announces.
 func until(_ condition: @Sendable () -> Bool) async {
-    while !condition() { await Task.yield() }
+    while !condition(), !Task.isCancelled { await Task.yield() }
 }

@@ -75,25 +75,18 @@ struct ProxyTimeTests {
 
     @Test("bytes of the answer reset the window")
     func bytes() async {
-        let rig = ProxyRig()
-        let gate = Gate()
-        let agent = ScriptedServer { connection in
-            _ = connection.readRequest()
-            connection.note("received")
-            gate.waitUntilOpen()
-            connection.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
-            connection.note("half")
-            gate.waitUntilOpen()
-            connection.write("cde")
-        }
-        rig.serve(agent)
-        let call = Task { await rig.dispatch() }
-        await agent.notes.wait(for: "received")
+        let source = SteppedSource()
+        rig.book.add(Sample.workspace(1, url: "http://127.0.0.1:1"))
+        let proxy = rig.proxy(over: FixedTransport(type: "application/json", source: source))
+        let call = Task { await proxy.dispatch(to: Sample.id, from: .person, request: ProxyRig.request(ProxyRig.message)) }
+        await source.notes.wait(for: "asked 1")
         await until { rig.clock.sleeperCount == 1 }
-        rig.clock.advance(by: .seconds(250))
-        gate.open()
-        await agent.notes.wait(for: "half")
-        gate.open()
+        await pass(250)
+        source.feed("ab")
+        await source.notes.wait(for: "asked 2")
+        await pass(299)
+        source.feed("cde")
+        source.end()
         #expect(await call.value.text == "abcde")
     }
 
@@ -235,14 +228,9 @@ struct ProxyStreamTests {
     func backpressure() async throws {
         let source = CountingSource()
         let sink = HeldSink()
-        let rig = ProxyRig()
-        let proxy = AgentProxy(
-            workspaces: rig.book, containers: rig.shelf, urlGuard: AgentURLGuard(mode: .strict, resolver: rig.resolver),
-            transport: FixedTransport(source: source), events: rig.hub, publish: rig.hub, clock: rig.clock, random: SeededRandom(seed: 1),
-            log: rig.log)
         rig.book.add(Sample.workspace(1, url: "http://127.0.0.1:1"))
-        let request = Request(method: .post, path: "/", body: BufferedSource([Array(ProxyRig.streamMessage.utf8)]))
-        let response = await proxy.dispatch(to: Sample.id, from: .person, request: request)
+        let proxy = rig.proxy(over: FixedTransport(source: source))
+        let response = await proxy.dispatch(to: Sample.id, from: .person, request: ProxyRig.request(ProxyRig.streamMessage))
         let relay = Task { try await response.write(to: sink) }
         for taken in 1...3 {
             await sink.notes.wait(for: "writing \(taken)")

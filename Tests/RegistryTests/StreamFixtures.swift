@@ -40,11 +40,36 @@ final class HeldSink: ByteSink {
     }
 }
 
-/// Answers every request with an event stream from `source`.
+/// Gives what the test feeds it, and notes how often it was asked.
+final class SteppedSource: ByteSource {
+    let notes = Notes()
+    private let chunks: AsyncStream<[UInt8]>
+    private let feeder: AsyncStream<[UInt8]>.Continuation
+    private let asked = Mutex(0)
+
+    init() { (chunks, feeder) = AsyncStream.makeStream() }
+
+    func feed(_ text: String) { feeder.yield(Array(text.utf8)) }
+    func end() { feeder.finish() }
+
+    func next() async throws -> [UInt8]? {
+        let number = asked.withLock { count in
+            count += 1
+            return count
+        }
+        notes.add("asked \(number)")
+        for await chunk in chunks { return chunk }
+        try Task.checkCancellation()
+        return nil
+    }
+}
+
+/// Answers every request with a body from `source`.
 struct FixedTransport: HTTPTransport {
+    var type = "text/event-stream"
     let source: any ByteSource
 
     func send(_ request: OutgoingRequest) async throws -> IncomingResponse {
-        IncomingResponse(status: 200, headers: ["Content-Type": "text/event-stream"], body: source)
+        IncomingResponse(status: 200, headers: ["Content-Type": type], body: source)
     }
 }

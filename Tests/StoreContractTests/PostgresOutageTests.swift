@@ -1,8 +1,9 @@
 import Model
 import Secrets
-import Store
 import TestSupport
 import Testing
+
+@testable import Store
 
 @Suite("PostgreSQL that goes away", .enabled(if: PostgresServer.isInstalled, "PostgreSQL is not installed: scripts/setup installs it"))
 struct PostgresOutageTests {
@@ -49,6 +50,22 @@ struct PostgresOutageTests {
         for _ in 0..<8 { try await fixture.store.append(.activityLogged, payload: [:], to: agent.id) }
         await fixture.store.close()
         await server.remove()
+    }
+
+    @Test("a row that somebody else holds costs a verb a bounded time, and the connection serves on")
+    func heldRow() async throws {
+        let url = try await PostgresServer.shared().makeDatabase()
+        let fixture = try await StoreFixture.open(.postgres(url: url))
+        let (held, free) = (try await fixture.workspace(), try await fixture.workspace())
+        let holder: any SQLConnection = try PostgresConnection(PostgresTarget(url))
+        try holder.run("BEGIN")
+        try holder.run("SELECT id FROM workspaces WHERE id = $1 FOR UPDATE", [.text(held.id.text)])
+        let began = ContinuousClock.now
+        await Self.expectUnavailable { try await fixture.store.append(.activityLogged, payload: [:], to: held.id) }
+        #expect(ContinuousClock.now - began < .seconds(10))
+        try holder.run("ROLLBACK")
+        for agent in [held, free] { try await fixture.store.append(.activityLogged, payload: [:], to: agent.id) }
+        await fixture.store.close()
     }
 
     @Test("a server that is not there, and a URL that is none, are told without the password")

@@ -28,6 +28,7 @@ struct SQLiteFileTests {
                 #expect(found.st_mode & 0o777 == 0o600, "\(name)")
             }
             await fixture.store.close()
+            #expect(directory.names == ["berth.db"], "a clean end folds the journal into the file")
         }
     }
 

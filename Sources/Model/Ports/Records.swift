@@ -187,6 +187,8 @@ public protocol EventReading: Sendable {
 
 /// Health of the state.
 public protocol StoreProbing: Sendable {
+    /// Asks the database itself. Throws `platform_unavailable` when it does not answer in a bounded time, and `database_lost` when the
+    /// file under an open SQLite database was removed or replaced: then nothing is written any more until a restart.
     func probe() async throws
 }
 

@@ -108,4 +108,6 @@ struct SQLFailure: Error, Sendable {
 
     let kind: Kind
     let message: String
+    /// Every verb fails while the server is away; one line of the log for each attempt to reach it is enough.
+    var isLogged = false
 }

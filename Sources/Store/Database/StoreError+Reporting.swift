@@ -8,7 +8,7 @@ extension StoreError {
         case let error as StoreError: self = error
         case let error as any CodedError: self.init(error.code, error.message, next: error.next)
         case let failure as SQLFailure:
-            log.error("the database did not do what was asked", ("cause", failure.message))
+            if !failure.isLogged { log.error("the database did not do what was asked", ("cause", failure.message)) }
             self = .unavailable
         default:
             log.error("the database did not do what was asked", ("cause", "\(error)"))

@@ -11,7 +11,7 @@ final class PostgresConnection: SQLConnection {
     private var statements: [String: String] = [:]
 
     /// Connects within `connectPatience`; each later wait lasts at most `patience`.
-    init(_ target: PostgresTarget, connectPatience: Duration = .seconds(3), patience: Duration = .seconds(10)) throws {
+    init(_ target: PostgresTarget, connectPatience: Duration = .seconds(3), patience: Duration = .seconds(6)) throws {
         handle = try Self.connect(target, deadline: .now + connectPatience)
         self.patience = patience
         PQsetNoticeProcessor(handle, { _, _ in }, nil)

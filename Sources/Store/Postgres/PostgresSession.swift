@@ -23,7 +23,7 @@ final class PostgresSession {
         if let connection, connection.isUsable { return connection }
         connection = nil
         guard ContinuousClock.now >= retryAt else {
-            throw SQLFailure(kind: .connectionLost, message: "waiting before the next attempt to connect")
+            throw SQLFailure(kind: .connectionLost, message: "waiting before the next attempt to connect", isLogged: true)
         }
         do {
             let opened = try PostgresConnection(target)
@@ -31,10 +31,11 @@ final class PostgresSession {
             failures = 0
             connection = opened
             return opened
-        } catch {
+        } catch let failure as SQLFailure {
             failures += 1
             retryAt = .now + pause
-            throw error
+            log.warning("the database cannot be reached", ("attempts", String(failures)), ("cause", failure.message))
+            throw SQLFailure(kind: .connectionLost, message: failure.message, isLogged: true)
         }
     }
 

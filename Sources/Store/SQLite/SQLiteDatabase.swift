@@ -114,10 +114,10 @@ final class SQLiteDatabase: Database {
 
     func close() async {
         let (writer, readers) = (writer, readers)
-        // The work itself throws nothing.
+        // The work itself throws nothing. The writer's connection goes last: it is the one that can fold the journal into the file.
         try? await onOwnThread {
-            writer.finish()
             readers.finish()
+            writer.finish()
         }
     }
 }

@@ -8,7 +8,7 @@ import Testing
 @Suite("The version is agreed on with the engine")
 struct EngineVersionTests {
     private static func image(_ call: StubEngineSocket.Call, _ path: String) -> StubEngineSocket.Reply {
-        StubEngineSocket.Reply(200, json: ["Id": "sha256:1", "RepoDigests": nil])
+        StubEngineSocket.Reply(200, json: ["Id": "sha256:1", "RepoDigests": .null])
     }
 
     @Test(

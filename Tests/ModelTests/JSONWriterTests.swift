@@ -5,7 +5,7 @@ import Testing
 struct JSONWriterTests {
     @Test("JSON is compact, slashes stay plain, members keep their order and nulls are written")
     func compact() throws {
-        let value: JSONValue = ["status": "ok", "url": "http://localhost:8001", "agent_card": nil, "list": [], "a": ["b": [1, true]]]
+        let value: JSONValue = ["status": "ok", "url": "http://localhost:8001", "agent_card": .null, "list": [], "a": ["b": [1, true]]]
         #expect(value.text == #"{"status":"ok","url":"http://localhost:8001","agent_card":null,"list":[],"a":{"b":[1,true]}}"#)
     }
 

@@ -49,7 +49,7 @@ struct RegistryHeartbeatTests {
             row.currentTask = "t"
             row.overrides = RuntimeOverrides(idleTimeoutSeconds: 600, capabilities: ["session": true])
         }
-        _ = try await beat(["current_task": nil, "runtime_metadata": nil])
+        _ = try await beat(["current_task": .null, "runtime_metadata": .null])
         let row = try row
         #expect(row.uptimeSeconds == 100 && row.activeTasks == 3 && row.lastErrorRate == 0.2 && row.currentTask == "t")
         #expect(row.overrides == RuntimeOverrides(idleTimeoutSeconds: 600, capabilities: ["session": true]))

@@ -150,10 +150,10 @@ struct RegistrationTests {
     }
 
     private static let badBodies: [JSONValue] = [
-        [], "x", nil, [:], ["id": .string(Sample.id.text), "agent_card": [:]],
+        [], "x", .null, [:], ["id": .string(Sample.id.text), "agent_card": [:]],
         ["id": .string(Sample.id.text), "url": "", "agent_card": [:]],
         ["id": .string(Sample.id.text), "url": "http://a"], ["id": .string(Sample.id.text), "url": 5, "agent_card": [:]],
-        RegistryRig.registration(card: nil), RegistryRig.registration(card: []), RegistryRig.registration(card: "card"),
+        RegistryRig.registration(card: .null), RegistryRig.registration(card: []), RegistryRig.registration(card: "card"),
         RegistryRig.registration(card: ["name": "a\0b"]), RegistryRig.registration(card: ["a\0b": [["deep": "x"]]]),
         RegistryRig.registration(card: ["name": .string(String(repeating: "x", count: 256 * 1024))]),
         ["url": "http://a", "agent_card": [:]],

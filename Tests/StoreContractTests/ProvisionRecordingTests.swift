@@ -22,7 +22,7 @@ struct ProvisionRecordingTests {
         (workspace.tier, workspace.generation, workspace.external, workspace.collapsed) = (4, 7, true, true)
         workspace.parentID = WorkspaceID("0b0e9f3e-5f0a-4d0b-9c1a-0123456789ac")
         (workspace.provisionStartedAt, workspace.lastHeartbeatAt, workspace.lastOutboundAt) = (now, now, now)
-        workspace.agentCard = ["version": "1", "big": .number(JSONNumber(Int64.max)), "a": [1, nil, true]]
+        workspace.agentCard = ["version": "1", "big": .number(JSONNumber(Int64.max)), "a": [1, .null, true]]
         (workspace.url, workspace.containerID, workspace.workspaceDirectory) = ("http://127.0.0.1:1", "c1", "/srv")
         workspace.workspaceAccess = .readOnly
         (workspace.maxConcurrentTasks, workspace.activeTasks, workspace.uptimeSeconds) = (3, 2, 60)

@@ -40,7 +40,7 @@ struct TemplateRoutes: Sendable {
         [
             "id": .string(id), "name": .string(id), "description": "", "tier": 0, "runtime": "", "model": "", "skills": [],
             "skill_count": 0,
-            "image": nil, "valid": false, "problems": .array(problems.map { problem($0, of: id) }),
+            "image": .null, "valid": false, "problems": .array(problems.map { problem($0, of: id) }),
         ]
     }
 

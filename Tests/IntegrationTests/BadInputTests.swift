@@ -32,8 +32,8 @@ struct BadInputTests {
         creation("a template that leaves its directory", ["name": "n", "template": "../etc"], 400, .templateNotFound),
         creation("a template with a fault", ["name": "n", "template": "broken"], 400, .templateInvalid, "line 3"),
         creation("an unknown runtime", ["name": "n", "runtime": "cobol"], 400, .runtimeUnknown, "cobol"),
-        creation("a tier that is not allowed", ["name": "n", "template": "echo", "tier": 4], 400, .tierNotAllowed, "4"),
-        creation("a tier that does not exist", ["name": "n", "template": "echo", "tier": 9], 400, .tierNotAllowed, "9"),
+        creation("a tier that is not allowed", ["name": "n", "template": "echo", "tier": 4], 403, .tierNotAllowed, "4"),
+        creation("a tier that does not exist", ["name": "n", "template": "echo", "tier": 9], 403, .tierNotAllowed, "9"),
         creation(
             "a reserved variable as a secret", ["name": "n", "template": "echo", "secrets": ["WORKSPACE_ID": "x"]], 400, .envReserved,
             "WORKSPACE_ID"),

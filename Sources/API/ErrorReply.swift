@@ -4,9 +4,7 @@ import Model
 /// The one place where an error becomes an answer. Shape: `docs/errors.md`.
 enum ErrorReply {
     static func response(_ error: any CodedError) -> Response {
-        var body: JSONObject = ["error": .string(error.message), "code": .string(error.code.rawValue)]
-        if let next = error.next { body["next"] = .string(next) }
-        if !error.details.isEmpty { body["details"] = .object(error.details) }
+        var body = error.report
         if error.code == .workspaceRemoved { body["deleted"] = true }
         return .json(status(of: error.code), .object(body))
     }

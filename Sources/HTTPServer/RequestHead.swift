@@ -38,7 +38,11 @@ enum Refusal: Error, Equatable {
             case .methodUnknown: (501, "invalid_request", "The request method is not known here.")
             case .versionUnknown: (505, "invalid_request", "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
             }
-        let body = "{\"error\":\"\(sentence)\",\"code\":\"\(code)\"}"
+        let next =
+            if case .bodyTooLarge = self { "Send less at once." } else {
+                "Correct the client: this is not a request it may repeat unchanged."
+            }
+        let body = "{\"error\":\"\(sentence)\",\"code\":\"\(code)\",\"next\":\"\(next)\"}"
         return Response(status: status, headers: ["Content-Type": "application/json"], body: .bytes(Array(body.utf8)))
     }
 }

@@ -26,11 +26,8 @@ struct ProxyError: CodedError {
         self.retryAfter = retryAfter
     }
 
-    /// `{"error", "code", "next", "details"}`, compact; the last two only when there is something to say.
     var response: Response {
-        var body: JSONObject = ["error": .string(message), "code": .string(code.rawValue)]
-        if let next { body["next"] = .string(next) }
-        if !details.isEmpty { body["details"] = .object(details) }
+        var body = report
         for mark in marks.members { body[mark.key] = mark.value }
         var headers: Headers = ["Content-Type": "application/json; charset=utf-8"]
         if let retryAfter { headers["Retry-After"] = String(retryAfter) }

@@ -21,12 +21,12 @@ struct ImagePull: EngineStream {
         switch status {
         case 400:
             BackendError(
-                .refused, .engineRequestInvalid, "The image name is not valid.", next: "Correct the image in the template's config.yaml.",
+                .refused, .engineRequestInvalid, "The image name \(name) is not valid.", next: "Correct the image in the template's config.yaml.",
                 details: details)
         case 401, 403: denied
         case 404:
             BackendError(
-                .missing, .imageNotFound, "The image does not exist in its registry, or may not be pulled from here.",
+                .missing, .imageNotFound, "The image \(name) does not exist in its registry, or may not be pulled from here.",
                 next: "Check its name and tag; if it is private, set GHCR_USER and GHCR_TOKEN; if you build it yourself, build it first.",
                 details: details)
         default: failed
@@ -43,23 +43,24 @@ struct ImagePull: EngineStream {
 
     var stalled: BackendError {
         BackendError(
-            .failed, .pullStalled, "The pull of the image stopped moving and was cut.",
+            .failed, .pullStalled, "The pull of the image \(name) stopped moving and was cut.",
             next: "Check the connection to the registry, then try again: layers that are complete are kept.", details: details)
     }
 
     var failed: BackendError {
         BackendError(
-            .failed, .pullFailed, "The image could not be pulled.",
+            .failed, .pullFailed, "The image \(name) could not be pulled.",
             next: "Check that the registry can be reached from this host and that the credentials are right. " + BackendError.seeLog,
             details: details)
     }
 
     private var denied: BackendError {
         BackendError(
-            .refused, .pullDenied, "The registry does not let us pull the image.",
+            .refused, .pullDenied, "The registry does not let us pull the image \(name).",
             next: "Set GHCR_USER and GHCR_TOKEN to an account that may.",
             details: details)
     }
 
-    private var details: JSONObject { ["image": .string("\(reference.name):\(reference.tag)")] }
+    private var name: String { "\(reference.name):\(reference.tag)" }
+    private var details: JSONObject { ["image": .string(name)] }
 }

@@ -9,6 +9,7 @@ public struct BerthAPI: Sendable {
     private let doorkeeper: Doorkeeper
     private let metrics: HTTPMetrics
     private let requestIDs: RequestIDs
+    private let streams: OpenStreams
     private let routes: [Route]
 
     public init(services: APIServices, settings: APISettings) {
@@ -17,7 +18,8 @@ public struct BerthAPI: Sendable {
         doorkeeper = Doorkeeper(settings: settings, tokens: services.tokens, owners: services.tokenOwners)
         metrics = HTTPMetrics()
         requestIDs = RequestIDs(services.random)
-        routes = Self.routes(services, settings, metrics)
+        streams = OpenStreams()
+        routes = Self.routes(services, settings, metrics, streams)
     }
 
     /// Every operation in the order of `docs/openapi.yaml`.
@@ -32,6 +34,9 @@ public struct BerthAPI: Sendable {
         let table = router
         return { request in await respond(to: request, at: door, by: table) }
     }
+
+    /// Ends event streams and followed logs, for a stop: their readers resume when the daemon is back. Other requests go on.
+    public func endStreams() { streams.end() }
 
     private func respond(to request: Request, at door: Door, by router: Router<Route>) async -> Response {
         let arrived = services.clock.now()
@@ -119,12 +124,14 @@ private final class RequestIDs: Sendable {
 }
 
 extension BerthAPI {
-    private static func routes(_ services: APIServices, _ settings: APISettings, _ metrics: HTTPMetrics) -> [Route] {
+    private static func routes(_ services: APIServices, _ settings: APISettings, _ metrics: HTTPMetrics, _ streams: OpenStreams)
+        -> [Route]
+    {
         HealthRoutes(services, settings).routes
             + MetricsRoutes(services: services, settings: settings, metrics: metrics).routes
             + WorkspaceRoutes(services: services, settings: settings).routes
-            + LogRoutes(services: services).routes
-            + EventRoutes(services: services, settings: settings).routes
+            + LogRoutes(services: services, streams: streams).routes
+            + EventRoutes(services: services, settings: settings, streams: streams).routes
             + MessageRoutes(proxy: services.proxy).routes
             + TemplateRoutes(templates: services.templates).routes
             + RegistryRoutes(registry: services.registry, settings: settings).routes

@@ -71,7 +71,7 @@ enum Daemon {
         do {
             people = try MicroHTTPServer.start(
                 on: .tcp(host: configuration.bindAddress, port: configuration.port), limits: ListenerLimits(), threads: 2,
-                handler: services.peopleHandler)
+                handler: services.api.handler(for: .people))
         } catch {
             throw ListenFailure.coded(error, variable: .port)
         }
@@ -80,6 +80,7 @@ enum Daemon {
         let code = await untilAsked(signals)
         services.log.info("stopping", ("grace_s", String(configuration.shutdownGrace.secondsRounded)))
         loops.cancel()
+        services.api.endStreams()
         await people.stop(grace: configuration.shutdownGrace)
         await services.agentsDoor.close(grace: configuration.shutdownGrace)
         await services.provisioner.cancelAll()

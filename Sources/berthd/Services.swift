@@ -22,7 +22,7 @@ struct Services: Sendable {
     let supervisor: Supervisor
     let agentsDoor: AgentsDoor
     let transport: CurlTransport
-    let peopleHandler: HTTPHandler
+    let api: BerthAPI
     /// In the order they are started; they are stopped in the reverse.
     let loops: [Service]
 
@@ -70,7 +70,7 @@ struct Services: Sendable {
         door.set(agentsDoor)
         return Services(
             configuration: configuration, log: log, store: store, provisioner: provisioner, supervisor: supervisor, agentsDoor: agentsDoor,
-            transport: transport, peopleHandler: api.handler(for: .people),
+            transport: transport, api: api,
             loops: loops(agentsDoor: agentsDoor, recovery: recovery, interval: configuration.recoveryInterval))
     }
 

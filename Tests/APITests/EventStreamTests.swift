@@ -110,6 +110,18 @@ struct EventStreamTests {
         #expect(reader.text.hasSuffix("\"type\":\"WORKSPACE_REMOVED\",\"timestamp\":1800000000000,\"data\":{\"cascade_deleted\":0}}\n\n"))
     }
 
+    @Test("a stop of the daemon ends it, and each that opens later")
+    func stop() async throws {
+        let world = APIWorld()
+        let id = world.add("Ann")
+        let (reader, task) = try await open(world, id)
+        await reader.wait { $0.contains("retry:") }
+        world.api.endStreams()
+        try await task.value
+        let (_, later) = try await open(world, id)
+        try await later.value
+    }
+
     @Test("of a workspace that was removed before it gives what is stored and then ends")
     func alreadyRemoved() async throws {
         let world = APIWorld()

@@ -6,6 +6,7 @@ import Model
 struct EventRoutes: Sendable {
     let services: APIServices
     let settings: APISettings
+    let streams: OpenStreams
 
     var routes: [Route] {
         [Route(.get, "/workspaces/:id/events/stream", for: .workspace, serve: stream)]
@@ -24,12 +25,14 @@ struct EventRoutes: Sendable {
             ],
             body: .stream(length: nil) { sink in
                 let writer = EventWriter(sink)
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask { try await Self.pump(events, to: writer) }
-                    group.addTask { try await keepAlive(writer, over: over) }
-                    // Whichever ends first ends the stream: the workspace is gone, or the reader is.
-                    defer { group.cancelAll() }
-                    try await group.next()
+                try await streams.run {
+                    try await withThrowingTaskGroup(of: Void.self) { group in
+                        group.addTask { try await Self.pump(events, to: writer) }
+                        group.addTask { try await keepAlive(writer, over: over) }
+                        // Whichever ends first ends the stream: the workspace is gone, or the reader is.
+                        defer { group.cancelAll() }
+                        try await group.next()
+                    }
                 }
             })
     }

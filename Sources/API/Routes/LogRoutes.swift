@@ -4,6 +4,7 @@ import Model
 /// `GET /workspaces/:id/logs`: what the container wrote, as plain text. When the container is gone, the lines kept with the failure.
 struct LogRoutes: Sendable {
     let services: APIServices
+    let streams: OpenStreams
 
     var routes: [Route] {
         [Route(.get, "/workspaces/:id/logs", for: .workspace, serve: logs)]
@@ -14,7 +15,7 @@ struct LogRoutes: Sendable {
         let options = try LogOptions(decoding: call.request.query)
         guard let workspace = try await services.workspaces.workspace(id) else { throw WorkspaceRoutes.missing }
         if let container = try await newestContainer(of: id) {
-            return Self.text(from: "container", try await services.containers.logs(of: container.id, options))
+            return text(from: "container", try await services.containers.logs(of: container.id, options))
         }
         guard let tail = workspace.failure?.logTail else { throw Self.nothing(workspace) }
         return Response(status: 200, headers: Self.headers("failure"), body: .bytes(Array(tail.utf8)))
@@ -30,10 +31,12 @@ struct LogRoutes: Sendable {
         container.labels[WorkspaceLabels.generation].flatMap { Int($0) } ?? 0
     }
 
-    private static func text(from source: String, _ chunks: AsyncThrowingStream<LogChunk, any Error>) -> Response {
+    private func text(from source: String, _ chunks: AsyncThrowingStream<LogChunk, any Error>) -> Response {
         Response(
-            status: 200, headers: headers(source),
-            body: .stream(length: nil) { sink in for try await chunk in chunks { try await sink.write(chunk.bytes) } })
+            status: 200, headers: Self.headers(source),
+            body: .stream(length: nil) { sink in
+                try await streams.run { for try await chunk in chunks { try await sink.write(chunk.bytes) } }
+            })
     }
 
     private static func headers(_ source: String) -> Headers {

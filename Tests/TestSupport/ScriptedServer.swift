@@ -233,11 +233,19 @@ public final class ScriptedConnection: Sendable {
     }
 }
 
-/// Facts that scripts report and tests wait for.
+/// Facts that scripts report and tests wait for. A cancelled wait returns at once, so that a test's time limit ends it.
 public final class Notes: Sendable {
+    private struct Waiter {
+        let id: Int
+        let isMet: @Sendable ([String]) -> Bool
+        let continuation: CheckedContinuation<Void, Never>
+    }
+
     private struct State {
         var seen: [String] = []
-        var waiters: [(isMet: @Sendable ([String]) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
+        var waiters: [Waiter] = []
+        var nextID = 0
+        var cancelled: Set<Int> = []
     }
 
     private let state = Mutex(State())
@@ -263,13 +271,26 @@ public final class Notes: Sendable {
     public func wait(forCount count: Int) async { await wait { $0.count >= count } }
 
     private func wait(until isMet: @escaping @Sendable ([String]) -> Bool) async {
-        await withCheckedContinuation { continuation in
-            let met = state.withLock { state in
-                let met = isMet(state.seen)
-                if !met { state.waiters.append((isMet, continuation)) }
-                return met
+        let id = state.withLock { state in
+            state.nextID += 1
+            return state.nextID
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let over = state.withLock { state in
+                    if state.cancelled.contains(id) || isMet(state.seen) { return true }
+                    state.waiters.append(Waiter(id: id, isMet: isMet, continuation: continuation))
+                    return false
+                }
+                if over { continuation.resume() }
             }
-            if met { continuation.resume() }
+        } onCancel: {
+            let waiter = state.withLock { state in
+                state.cancelled.insert(id)
+                let index = state.waiters.firstIndex { $0.id == id }
+                return index.map { state.waiters.remove(at: $0) }
+            }
+            waiter?.continuation.resume()
         }
     }
 }

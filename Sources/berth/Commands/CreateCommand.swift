@@ -1,0 +1,146 @@
+import Model
+
+/// `berth workspaces create`: asks the daemon, then follows the workspace's events until its agent is online.
+struct CreateCommand {
+    let context: Context
+    init(_ context: Context) { self.context = context }
+
+    func run() async throws -> ExitCode {
+        let invocation = context.invocation
+        let timeout = try invocation.number("--timeout") ?? 900
+        let created = try await context.daemon.call(.post, "/workspaces", body: .object(try body()))
+        guard let id = created["id"]?.string else {
+            throw CommandError(.failed, code: "unexpected_answer", "the daemon accepted the workspace without naming it")
+        }
+        if created["connection"] != nil || invocation.has("--no-wait") {
+            show(created, id)
+            return .ok
+        }
+        if !context.json { context.output.progress("workspace \(id)\n") }
+        try await Arrival(context, workspaceID: id).wait(seconds: timeout)
+        let workspace = try await context.daemon.get("/workspaces/\(id)")
+        if context.json { context.output.json(workspace) } else { context.output.line(id) }
+        return .ok
+    }
+
+    private func show(_ created: JSONValue, _ id: String) {
+        if context.json { return context.output.json(created) }
+        context.output.line(id)
+        guard let connection = created["connection"] else { return }
+        let names = ["platform_url", "auth_token", "registry_endpoint", "heartbeat_endpoint"]
+        context.output.line(Table.fields(names.map { ($0.replacing("_", with: " "), connection[$0]?.string) }))
+        if let curl = connection["curl_register_template"]?.string {
+            context.output.line("\nThe agent registers itself like this:\n\n" + curl)
+        }
+    }
+
+    func body() throws -> JSONObject {
+        let invocation = context.invocation
+        var body: JSONObject = ["name": .string(invocation.operand("NAME") ?? "")]
+        for (option, key) in [("--template", "template"), ("--runtime", "runtime"), ("--model", "model"), ("--url", "url")] {
+            if let value = invocation.value(option) { body[key] = .string(value) }
+        }
+        if let tier = try invocation.number("--tier") { body["tier"] = .int(tier) }
+        if invocation.has("--external") { body["external"] = true }
+        let secrets = try invocation.pairs("--secret").map { ($0.key, JSONValue.string($0.value)) }
+        let files = try invocation.pairs("--secret-file").map { ($0.key, JSONValue.string(try secret(at: $0.value))) }
+        if !secrets.isEmpty { body["secrets"] = Self.object(secrets) }
+        if !files.isEmpty { body["secret_files"] = Self.object(files) }
+        return body
+    }
+
+    private func secret(at path: String) throws -> String {
+        guard let bytes = Machine.read(path), let text = String(validating: bytes, as: UTF8.self) else {
+            throw CommandError(.usage, code: "file_unreadable", "the secret file \(path) cannot be read as UTF-8 text")
+        }
+        return text
+    }
+
+    private static func object(_ members: [(String, JSONValue)]) -> JSONValue {
+        var object = JSONObject()
+        for (key, value) in members { object[key] = value }
+        return .object(object)
+    }
+}
+
+/// The wait for a workspace's agent, with every step shown.
+struct Arrival {
+    private enum Outcome: Sendable {
+        case online
+        case failed
+        case removed
+        case timedOut
+        case streamEnded
+    }
+
+    let context: Context
+    let workspaceID: String
+
+    init(_ context: Context, workspaceID: String) {
+        self.context = context
+        self.workspaceID = workspaceID
+    }
+
+    /// Returns once the agent is online. Throws why it is not.
+    func wait(seconds: Int) async throws {
+        let outcome = try await withThrowingTaskGroup(of: Outcome.self) { group in
+            group.addTask { try await follow() }
+            group.addTask {
+                try await Task.sleep(for: .seconds(seconds))
+                return .timedOut
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? .streamEnded
+        }
+        switch outcome {
+        case .online: return
+        case .failed: throw await failure()
+        case .removed: throw CommandError(.failed, code: ErrorCode.workspaceRemoved.rawValue, "the workspace was removed meanwhile")
+        case .timedOut:
+            throw CommandError(
+                .notOnline, code: "timed_out", "the agent was not online within \(seconds) s",
+                next: "The workspace goes on: 'berth workspaces watch \(workspaceID)' follows it.")
+        case .streamEnded:
+            throw CommandError(
+                .notOnline, code: "stream_ended", "the daemon ended the event stream",
+                next: "'berth workspaces get \(workspaceID)' says how it stands.")
+        }
+    }
+
+    private func follow() async throws -> Outcome {
+        var progress = ProgressText(isTerminal: context.output.isTerminal)
+        var outcome = Outcome.streamEnded
+        try await EventStream(daemon: context.daemon, workspaceID: workspaceID).follow(after: "0") { event in
+            context.output.progress(progress.text(for: event))
+            switch EventKind(rawValue: event.type) {
+            case .online: outcome = .online
+            case .provisionFailed: outcome = .failed
+            case .removed: outcome = .removed
+            case .provisioning, .provisionProgress, .awaitingAgent, .offline, .degraded, .agentCardUpdated, .taskUpdated, .heartbeat,
+                .activityLogged, .agentMessage, nil:
+                return true
+            }
+            return false
+        }
+        context.output.progress(progress.finish())
+        return outcome
+    }
+
+    private func failure() async -> CommandError {
+        // Without the row's own account, the event's line above must do.
+        let workspace = try? await context.daemon.get("/workspaces/\(workspaceID)")
+        guard let failure = workspace?["failure"] else {
+            return CommandError(
+                .failed, code: "provision_failed", "the workspace failed", next: "'berth workspaces get \(workspaceID)' says why.")
+        }
+        if let tail = failure["log_tail"]?.string, !tail.isEmpty {
+            let lines = tail.split(separator: "\n").map { "  | " + WorkspaceText.printable(String($0)) + "\n" }
+            context.output.progress("last lines of its container:\n" + lines.joined())
+        }
+        let code = failure["code"]?.string ?? "provision_failed"
+        return CommandError(
+            code == ErrorCode.registerTimeout.rawValue ? .notOnline : .failed, code: code,
+            failure["message"]?.string ?? "the workspace failed",
+            next: failure["next"]?.string)
+    }
+}

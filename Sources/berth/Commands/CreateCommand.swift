@@ -18,8 +18,7 @@ struct CreateCommand {
         }
         if !context.json { context.output.progress("workspace \(id)\n") }
         try await Arrival(context, workspaceID: id).wait(seconds: timeout)
-        let workspace = try await context.daemon.get("/workspaces/\(id)")
-        if context.json { context.output.json(workspace) } else { context.output.line(id) }
+        if context.json { context.output.json(try await context.daemon.get("/workspaces/\(id)")) } else { context.output.line(id) }
         return .ok
     }
 

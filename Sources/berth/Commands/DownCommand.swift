@@ -36,7 +36,15 @@ struct DownCommand {
         let project = context.projectDirectory
         let script = "\(project)/scripts/engine.sh"
         guard Machine.isExecutable(script) else { return "left alone (\(script) is not there)" }
+        guard await engineAnswers() else { return "was not running" }
         let ended = await ChildProcess.run([script, "stop"], environment: context.environment, directory: project)
-        return ended?.exitCode == 0 ? "stopped if 'up' had started it, else left alone" : "could not be stopped"
+        if await engineAnswers() { return ended?.exitCode == 0 ? "left alone: 'up' did not start it" : "could not be stopped" }
+        return "stopped, and the containers with it"
+    }
+
+    private func engineAnswers() async -> Bool {
+        let host = context.environment["DOCKER_HOST"].flatMap { $0.isEmpty ? nil : $0 } ?? EngineProbe.defaultHost
+        // Whatever the reason, an engine that does not answer is none that runs.
+        return (try? await EngineProbe(host: host, transport: context.transport).version()) != nil
     }
 }

@@ -69,7 +69,7 @@ struct DaemonClient: Sendable {
         }
         let message = body?["error"]?.string ?? "the daemon answered \(status)"
         return CommandError(
-            exitCode(status, code), code: code, message, next: body?["next"]?.string ?? authorisationHint(code))
+            exitCode(status, code), code: code, message, next: hint(code) ?? body?["next"]?.string)
     }
 
     private static func exitCode(_ status: Int, _ code: String) -> ExitCode {
@@ -85,9 +85,14 @@ struct DaemonClient: Sendable {
         }
     }
 
-    private static func authorisationHint(_ code: String) -> String? {
-        guard [ErrorCode.adminAuthRequired.rawValue, ErrorCode.adminAuthInvalid.rawValue].contains(code) else { return nil }
-        return "Set BERTH_TOKEN, or STATE_DIR to the daemon's state directory so that its admin-token file is found."
+    /// What a person at a shell does about it, where the daemon's own advice is for HTTP clients.
+    private static func hint(_ code: String) -> String? {
+        switch ErrorCode(rawValue: code) {
+        case .adminAuthRequired, .adminAuthInvalid:
+            "Set BERTH_TOKEN, or STATE_DIR to the daemon's state directory so that its admin-token file is found."
+        case .workspaceUnavailable: "'berth workspaces watch WORKSPACE' shows when it is online."
+        default: nil
+        }
     }
 
     static func failure(_ error: TransportError, at url: String) -> CommandError {

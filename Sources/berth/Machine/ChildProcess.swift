@@ -34,6 +34,9 @@ enum ChildProcess {
     /// Whether a child of ours has ended. Collects it.
     static func hasEnded(_ pid: pid_t) -> Bool { waitpid(pid, nil, WNOHANG) != 0 }
 
+    /// Libraries open descriptors without close-on-exec; a daemon must not hold ours for ever.
+    private static func keepDescriptorsPrivate() { for descriptor in Int32(3)..<256 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) } }
+
     /// glibc's POSIX_SPAWN_SETSID, which its headers show to GNU programs only.
     private static let startsSession: Int16 = 0x80
 
@@ -61,6 +64,7 @@ enum ChildProcess {
     {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
+        keepDescriptorsPrivate()
         posix_spawn_file_actions_init(&actions)
         posix_spawnattr_init(&attributes)
         defer {

@@ -82,7 +82,9 @@ public final class PostgresServer: Sendable {
 
     /// Starts the server on the data it has. Returns when it takes connections.
     public func restart() async throws {
+        // Without the trap a test run that ends while the server starts would take the shell with it and leave the server.
         let script = """
+            trap '' PIPE
             cd \(directory)
             PATH=\(Self.binaries):$PATH
             [ -d data ] || initdb -D data -A trust -U postgres --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }

@@ -24,11 +24,12 @@ extension WorkspaceProvisioner {
     static let nextAfterExit = "Read the last log lines of the workspace, mend its image, command or settings, then create it again."
 
     /// Ends a provision that threw. A cancelled one is left exactly as it stands: who cancelled it, a delete or a shutdown, has decided
-    /// what becomes of it. So is one whose store failed: nothing can be recorded, and the recovery loop takes it up again.
+    /// what becomes of it. So is one whose store does not answer: nothing can be recorded, and the recovery loop takes it up again.
     func settle(_ attempt: ProvisionAttempt, _ error: any Error) async {
         if Task.isCancelled || error is CancellationError { return }
-        if error is StoreError {
-            log.error("provision interrupted, the store failed", ("workspace", attempt.id.text), ("error", String(describing: error)))
+        if let error = error as? StoreError, error.isPassing {
+            log.error(
+                "provision interrupted, the store does not answer", ("workspace", attempt.id.text), ("error", String(describing: error)))
             return
         }
         await unbroken { await self.fail(attempt.workspace, because: error) }
@@ -108,4 +109,11 @@ extension Workspace {
 
     /// A failed workspace whose agent was once there may hold somebody's work: its volumes go only when it is deleted.
     fileprivate var keepsData: Bool { status == .failed && lastHeartbeatAt != nil }
+}
+
+extension StoreError {
+    /// Whether the same question may be answered later. A secret that cannot be opened, for one, stays closed.
+    fileprivate var isPassing: Bool {
+        [.platformUnavailable, .databaseLocked, .databaseUnreachable, .databaseLost, .diskFull].contains(code)
+    }
 }

@@ -9,6 +9,8 @@ public final class RecoveryLoop: Sendable {
         case container(of: WorkspaceID, id: String, exitCode: Int?)
     }
 
+    private enum FullPasses { case none, running, runningAndWanted }
+
     private let records: any WorkspaceReading
     private let engine: any ContainerReading
     private let recovery: any WorkspaceRecovering
@@ -18,6 +20,7 @@ public final class RecoveryLoop: Sendable {
     private let log: any LogSink
     private let interval: Duration
     private let health = Mutex<(lastTick: Timestamp?, lastError: ErrorCode?)>((nil, nil))
+    private let fullPasses = Mutex(FullPasses.none)
 
     public init(
         records: any WorkspaceReading, containers: any ContainerReading, recovery: any WorkspaceRecovering, templates: any TemplateSource,
@@ -46,10 +49,10 @@ public final class RecoveryLoop: Sendable {
             group.addTask { await self.tick(into: inbox) }
             group.addTask { await self.watch(into: inbox) }
             for await wake in wakes {
+                // A task of its own for each: what takes long at one workspace holds up no other.
                 switch wake {
-                case .everything: await fullPass()
+                case .everything: group.addTask { await self.oneFullPassAtATime() }
                 case .container(let workspace, let id, let exitCode):
-                    // A task of its own: one workspace that takes long holds up no other.
                     group.addTask { await self.pass(over: workspace, container: id, exitCode: exitCode) }
                 }
             }
@@ -71,6 +74,21 @@ public final class RecoveryLoop: Sendable {
         }
     }
 
+    /// A pass that is wanted while one runs comes after it: the running one may have looked already.
+    private func oneFullPassAtATime() async {
+        let mine = fullPasses.withLock { state in
+            defer { state = state == .none ? .running : .runningAndWanted }
+            return state == .none
+        }
+        guard mine else { return }
+        repeat {
+            await fullPass()
+        } while fullPasses.withLock { state in
+            defer { state = state == .runningAndWanted ? .running : .none }
+            return state == .runningAndWanted
+        }
+    }
+
     private func tick(into inbox: AsyncStream<Wake>.Continuation) async {
         while !Task.isCancelled {
             inbox.yield(.everything)
@@ -83,16 +101,16 @@ public final class RecoveryLoop: Sendable {
     private func watch(into inbox: AsyncStream<Wake>.Continuation) async {
         var pause = Self.shortestPause
         while !Task.isCancelled {
+            let start = clock.now()
             do {
                 let events = try await engine.events(since: nil)
                 inbox.yield(.everything)
-                for try await event in events {
-                    pause = Self.shortestPause
-                    note(event, in: inbox)
-                }
+                for try await event in events { note(event, in: inbox) }
             } catch {
                 log.debug("container events interrupted", ("error", String(describing: error)))
             }
+            // Listening that held for a while was no failure of the engine's: the next attempt need not wait long.
+            if clock.now() - start >= Self.longestPause { pause = Self.shortestPause }
             do { try await clock.sleep(for: pause) } catch { return }
             pause = min(pause * 2, Self.longestPause)
         }

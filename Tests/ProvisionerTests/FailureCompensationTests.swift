@@ -85,6 +85,15 @@ struct FailureCompensationTests {
         #expect(tail.utf8.count <= 8192 && tail.hasPrefix("é"))
     }
 
+    @Test("whose secrets cannot be opened has failed: asking again gives the same answer")
+    func secretsUnreadable() async throws {
+        let world = try World()
+        world.records.faults.on("secrets", nth: 0, .fail(StoreError(.secretsUnreadable, "the secret A cannot be opened")))
+        let id = try await world.provisioned(world.provisioner())
+        #expect(try world.row(id).failure?.code == .secretsUnreadable)
+        #expect(try world.row(id).status == .failed)
+    }
+
     @Test("whose store fails in the middle is taken up again, not forgotten")
     func storeFails() async throws {
         let world = try World()

@@ -92,6 +92,24 @@ struct RecoveryLoopTests {
         }
     }
 
+    @Test("a cleanup that hangs delays neither the next death nor its report")
+    func hangingCleanup() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        let stuck = try await world.provisioned(provisioner, world.request("stuck"))
+        let other = try await world.provisioned(provisioner, world.request("other"))
+        try await world.records.markRemoved(root: stuck, descendants: [])
+        world.engine.faults.on("removeContainer", .hangBefore)
+        try await running(world.loop(provisioner)) {
+            await world.engine.faults.waitUntilHung()
+            while world.engine.watcherCount == 0 { await Task.yield() }
+            world.engine.kill(try world.onlyBox(of: other).facts.id, exitCode: 2)
+            while try world.row(other).status != .failed { await Task.yield() }
+            world.engine.faults.release()
+        }
+        #expect(try world.row(other).failure?.exitCode == 2)
+    }
+
     @Test("two full passes at once take up an interrupted provision once")
     func twice() async throws {
         let world = try World()

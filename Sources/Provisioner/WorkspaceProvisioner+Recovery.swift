@@ -19,8 +19,8 @@ extension WorkspaceProvisioner: WorkspaceRecovering {
         }
     }
 
-    /// nil when there is nothing to make: the row has moved on, or its container runs already and is only written down. Otherwise what an
-    /// interrupted attempt left is removed and a new generation begins; the old one's token ends with it.
+    /// nil when there is nothing to make: the row has moved on, or its container runs already and is only written down. Otherwise a new
+    /// generation begins; the old one's token ends with it, and its container goes before the new one is created.
     private func nextAttempt(at id: WorkspaceID) async throws -> ProvisionAttempt? {
         guard let row = try await records.workspace(id), row.status == .provisioning, !row.external else { return nil }
         let own = try await backend.containers(of: id)
@@ -29,7 +29,6 @@ extension WorkspaceProvisioner: WorkspaceRecovering {
             try await keep(running, row)
             return nil
         }
-        try await removeContainers(of: id)
         let token = tokens.issue()
         guard let begun = try await records.beginGeneration(of: id, token: token.digest) else { return nil }
         if begun.pendingCleanup { try await records.setPendingCleanup(false, for: id) }

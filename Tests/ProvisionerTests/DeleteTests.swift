@@ -123,6 +123,41 @@ struct DeleteTests {
         world.expectNothingLeft(of: id)
     }
 
+    @Test("a create that the engine is still busy with is waited for, and what it made is removed")
+    func createUnderWay() async throws {
+        let world = try World()
+        world.engine.faults.on("createContainer", .slow)
+        let provisioner = world.provisioner()
+        let id = try await provisioner.create(world.request()).workspace.id
+        while world.engine.faults.slowCount == 0 { await Task.yield() }
+        async let deletion = provisioner.delete(id, confirmed: false)
+        while try world.row(id).status != .removed || world.clock.sleeperCount == 0 { await Task.yield() }
+        // The delete has cancelled the provision and waits for it; give a wrong one the time to run ahead.
+        for _ in 0..<1000 { await Task.yield() }
+        world.engine.faults.finishSlow()
+        #expect(try await deletion.failures.isEmpty)
+        await provisioner.idle()
+        world.expectNothingLeft(of: id)
+    }
+
+    @Test("a provision whose turn comes after its workspace was removed makes nothing")
+    func removedBeforeItsTurn() async throws {
+        var settings = ProvisionSettings()
+        settings.maxConcurrentProvisions = 1
+        let world = try World(settings: settings)
+        world.engine.faults.on("ensureNetwork", .hangBefore)
+        let provisioner = world.provisioner()
+        _ = try await provisioner.create(world.request("first"))
+        await world.engine.faults.waitUntilHung()
+        let waiting = try await provisioner.create(world.request("second")).workspace.id
+        // Another process removes it: this one has nothing to cancel.
+        _ = try await world.provisioner().delete(waiting, confirmed: false)
+        world.engine.faults.release()
+        await provisioner.idle()
+        world.expectNothingLeft(of: waiting)
+        #expect(world.phases(waiting).isEmpty)
+    }
+
     @Test("a container that turns up after its workspace was removed is found and removed")
     func lateContainer() async throws {
         let world = try World()

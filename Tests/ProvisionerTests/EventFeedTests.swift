@@ -40,6 +40,8 @@ struct EventFeedTests {
         let stream = scene.feed.follow(scene.id, after: 2)
         try await scene.append(3)
         #expect(try await take(6, stream) == [3, 4, 5, 6, 7, 8])
+        try await scene.append(1)
+        #expect(try await take(1, stream) == [9])
     }
 
     @Test("a new reader starts with now")
@@ -81,18 +83,29 @@ struct EventFeedTests {
         #expect(seen == (2...41).map { $0 })
     }
 
+    @Test("a reader whose buffer kept only live-only events still gets the stored ones it lost")
+    func lostToBeats() async throws {
+        let scene = Scene(capacity: 2)
+        try await scene.append(1)
+        let stream = scene.feed.follow(scene.id, after: 0)
+        #expect(try await take(1, stream) == [1])
+        try await scene.append(3)
+        for _ in 0..<5 { scene.beat() }
+        #expect(try await take(3, stream) == [2, 3, 4])
+    }
+
     @Test("events that arrive out of order are put in order from the store")
     func outOfOrder() async throws {
         let scene = Scene()
         let silent = FakeRecords(clock: ManualClock())
         silent.arrange(try #require(scene.records.row(scene.id)))
         let stream = EventFeed(stored: silent, live: scene.hub).follow(scene.id, after: 0)
+        for _ in 0..<4 { try await silent.append(.agentCardUpdated, payload: [:], to: scene.id) }
+        #expect(try await take(4, stream) == [1, 2, 3, 4])
         for _ in 0..<3 { try await silent.append(.agentCardUpdated, payload: [:], to: scene.id) }
         let events = silent.history(of: scene.id)
-        scene.hub.publish([events[1]])
-        scene.hub.publish([events[0]])
-        scene.hub.publish([events[2]])
-        #expect(try await take(3, stream) == [1, 2, 3])
+        for index in [5, 4, 6] { scene.hub.publish([events[index]]) }
+        #expect(try await take(3, stream) == [5, 6, 7])
     }
 
     @Test("live-only events pass through and are no history")

@@ -7,7 +7,7 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func ensureNetwork() async throws -> WorkspaceNetwork {
-        try await faults.perform("ensureNetwork") {
+        try await faults.perform("ensureNetwork") { [self] in
             state.withLock { state in
                 let network = state.network ?? WorkspaceNetwork(id: "net1", name: "berth-\(instance.prefix8)", gateway: "172.30.0.1")
                 state.network = network
@@ -17,11 +17,11 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func image(_ reference: String) async throws -> ImageFacts? {
-        try await faults.perform("image") { state.withLock { $0.images[reference] } }
+        try await faults.perform("image") { [self] in state.withLock { $0.images[reference] } }
     }
 
     public func pull(_ reference: String, progress: @escaping @Sendable (PullProgress) -> Void) async throws {
-        try await faults.perform("pull") {
+        try await faults.perform("pull") { [self] in
             progress(PullProgress(status: "Downloading", doneBytes: 1, totalBytes: 2))
             try state.withLock { state in
                 guard state.pullable.contains(reference) else {
@@ -33,13 +33,13 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func createVolume(_ name: String, labels: WorkspaceLabels) async throws {
-        try await faults.perform("createVolume") {
+        try await faults.perform("createVolume") { [self] in
             state.withLock { if $0.volumes[name] == nil { $0.volumes[name] = labels.dictionary(for: instance) } }
         }
     }
 
     public func createContainer(_ spec: ContainerSpec) async throws -> String {
-        let box = try await faults.perform("createContainer") { try state.withLock { try add(spec, to: &$0) } }
+        let box = try await faults.perform("createContainer") { [self] in try state.withLock { try add(spec, to: &$0) } }
         send(Self.event(.create, box, at: clock.now()))
         return box.facts.id
     }
@@ -61,7 +61,7 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func copy(_ files: [ContainerFile], into containerID: String, at directory: String) async throws {
-        try await faults.perform("copy") {
+        try await faults.perform("copy") { [self] in
             try state.withLock { state in
                 guard state.boxes[containerID] != nil else { throw Self.noContainer(containerID) }
                 for file in files { state.boxes[containerID]?.files["\(directory)/\(file.path)"] = file }
@@ -70,7 +70,7 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func start(_ containerID: String) async throws {
-        let events = try await faults.perform("start") { try state.withLock { try run(containerID, &$0) } }
+        let events = try await faults.perform("start") { [self] in try state.withLock { try run(containerID, &$0) } }
         for event in events { send(event) }
     }
 
@@ -96,7 +96,7 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func removeContainer(_ containerID: String) async throws {
-        let events = try await faults.perform("removeContainer") {
+        let events = try await faults.perform("removeContainer") { [self] in
             state.withLock { state -> [ContainerEvent] in
                 guard let box = state.boxes.removeValue(forKey: containerID) else { return [] }
                 let death = box.facts.state == .running ? [Self.event(.die, box, exitCode: 137, at: clock.now())] : []
@@ -107,7 +107,7 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func removeVolume(_ name: String) async throws {
-        try await faults.perform("removeVolume") {
+        try await faults.perform("removeVolume") { [self] in
             try state.withLock { state in
                 let inUse = state.boxes.values.contains { box in
                     box.spec.mounts.contains { if case .volume(name, _) = $0 { true } else { false } }
@@ -119,19 +119,19 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func containers() async throws -> [ContainerFacts] {
-        try await faults.perform("containers") { boxes.filter(isOurs).map(\.facts) }
+        try await faults.perform("containers") { [self] in boxes.filter(isOurs).map(\.facts) }
     }
 
     public func containers(of workspace: WorkspaceID) async throws -> [ContainerFacts] {
-        try await faults.perform("containersOf") { boxes(of: workspace).filter(isOurs).map(\.facts) }
+        try await faults.perform("containersOf") { [self] in boxes(of: workspace).filter(isOurs).map(\.facts) }
     }
 
     public func container(_ id: String) async throws -> ContainerFacts? {
-        try await faults.perform("container") { state.withLock { $0.boxes[id]?.facts } }
+        try await faults.perform("container") { [self] in state.withLock { $0.boxes[id]?.facts } }
     }
 
     public func volumes(of workspace: WorkspaceID) async throws -> [String] {
-        try await faults.perform("volumesOf") {
+        try await faults.perform("volumesOf") { [self] in
             state.withLock { state in
                 state.volumes.filter { WorkspaceLabels($0.value, of: instance)?.workspace == workspace }.keys.sorted()
             }
@@ -139,7 +139,7 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func logs(of containerID: String, _ options: LogOptions) async throws -> AsyncThrowingStream<LogChunk, any Error> {
-        try await faults.perform("logs") {
+        try await faults.perform("logs") { [self] in
             state.withLock { $0.logReads.append(options) }
             guard let log = state.withLock({ $0.boxes[containerID]?.log }) else { throw Self.noContainer(containerID) }
             return AsyncThrowingStream { continuation in
@@ -150,7 +150,7 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func events(since: Timestamp?) async throws -> AsyncThrowingStream<ContainerEvent, any Error> {
-        try await faults.perform("events") {
+        try await faults.perform("events") { [self] in
             let (stream, continuation) = AsyncThrowingStream.makeStream(of: ContainerEvent.self)
             let number = state.withLock { state in
                 state.nextNumber += 1

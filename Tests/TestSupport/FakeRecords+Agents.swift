@@ -2,7 +2,7 @@ public import Model
 
 extension FakeRecords: AgentRecording {
     public func recordHeartbeat(_ beat: Beat) async throws -> Result<BeatRecord, AgentRefusal> {
-        try await transact("recordHeartbeat") { state in
+        try await transact("recordHeartbeat") { [self] state in
             if let refusal = state.refusal(of: beat.workspaceID, beat.tokenHash) { return .failure(refusal) }
             guard var row = state.rows[beat.workspaceID] else { return .failure(.workspaceMissing) }
             let taskBefore = row.currentTask
@@ -31,7 +31,7 @@ extension FakeRecords: AgentRecording {
     }
 
     public func register(_ registration: Registration) async throws -> Result<Workspace, AgentRefusal> {
-        try await transact("register") { state in
+        try await transact("register") { [self] state in
             if let refusal = state.refusal(of: registration.workspaceID, registration.tokenHash) { return .failure(refusal) }
             guard var row = state.rows[registration.workspaceID] else { return .failure(.workspaceMissing) }
             row.agentCard = registration.agentCard
@@ -47,7 +47,7 @@ extension FakeRecords: AgentRecording {
     }
 
     public func updateCard(_ card: JSONValue, of id: WorkspaceID, tokenHash: [UInt8]) async throws -> Result<Void, AgentRefusal> {
-        try await transact("updateCard") { state in
+        try await transact("updateCard") { [self] state in
             if let refusal = state.refusal(of: id, tokenHash) { return .failure(refusal) }
             state.rows[id]?.agentCard = card
             state.emit(.agentCardUpdated, ["agent_card": card], id, at: clock.now())

@@ -44,8 +44,8 @@ public final class FakeRecords: Sendable {
     }
 
     /// One named call: a transaction that happens whole or not at all, its events handed on after it.
-    func transact<Result>(_ name: String, _ body: (inout State) throws -> Result) async throws -> Result {
-        try await faults.perform(name) {
+    func transact<Result: Sendable>(_ name: String, _ body: @escaping @Sendable (inout State) throws -> Result) async throws -> Result {
+        try await faults.perform(name) { [self] in
             let (result, events) = try state.withLock { state in
                 var draft = state
                 draft.fresh = []
@@ -123,7 +123,7 @@ extension FakeRecords: ProvisionRecording {
     }
 
     public func insert(_ new: NewWorkspace) async throws -> Workspace {
-        try await transact("insert") { state in
+        try await transact("insert") { [self] state in
             let row = new.workspace
             state.rows[row.id] = row
             state.secrets[row.id] = WorkspaceSecrets(environment: new.secrets, files: new.secretFiles)
@@ -138,7 +138,7 @@ extension FakeRecords: ProvisionRecording {
     }
 
     public func beginGeneration(of id: WorkspaceID, token: TokenDigest) async throws -> Workspace? {
-        try await transact("beginGeneration") { state in
+        try await transact("beginGeneration") { [self] state in
             guard var row = state.rows[id], row.status != .removed else { return nil }
             state.revokeTokens(of: id)
             row.generation += 1
@@ -165,12 +165,12 @@ extension FakeRecords: ProvisionRecording {
     }
 
     public func append(_ kind: EventKind, payload: JSONObject, to id: WorkspaceID) async throws {
-        try await transact("append") { $0.emit(kind, payload, id, at: clock.now()) }
+        try await transact("append") { [self] in $0.emit(kind, payload, id, at: clock.now()) }
     }
 
     public func apply(_ event: LifecycleEvent, failure: WorkspaceFailure?, to id: WorkspaceID, generation: Int?) async throws -> Workspace?
     {
-        try await transact("apply") { state in
+        try await transact("apply") { [self] state in
             guard let row = state.rows[id], generation == nil || row.generation == generation else { return nil }
             guard let transition = WorkspaceStatusMachine.apply(event, to: row.condition) else { return nil }
             state.carryOut(transition, on: id, at: clock.now())
@@ -183,7 +183,7 @@ extension FakeRecords: ProvisionRecording {
     }
 
     public func markRemoved(root: WorkspaceID, descendants: [WorkspaceID]) async throws {
-        try await transact("markRemoved") { state in
+        try await transact("markRemoved") { [self] state in
             for id in [root] + descendants {
                 guard let row = state.rows[id], let transition = WorkspaceStatusMachine.apply(.removalRequested, to: row.condition) else {
                     continue

@@ -14,7 +14,7 @@ public final class FakeTemplates: TemplateSource, TemplateFileReading {
     public func catalog() async -> TemplateCatalog { state.withLock { $0.catalog } }
 
     public func files(of template: Template) async throws -> [ContainerFile] {
-        try await faults.perform("files") { state.withLock { $0.files[template.id] ?? [] } }
+        try await faults.perform("files") { [self] in state.withLock { $0.files[template.id] ?? [] } }
     }
 }
 

@@ -11,6 +11,8 @@ public final class FaultScript: Sendable {
         case hangBefore
         /// The call does its work, then hangs.
         case hangAfter
+        /// The call does its work when `finishSlow` says so, also when its caller has long been cancelled: an engine finishes what it began.
+        case slow
     }
 
     private struct State {
@@ -21,6 +23,7 @@ public final class FaultScript: Sendable {
         var everHung = 0
         var released = false
         var quiet = false
+        var slow: [@Sendable () -> Void] = []
         var observers: [(count: Int, continuation: CheckedContinuation<Void, Never>)] = []
     }
 
@@ -81,7 +84,19 @@ public final class FaultScript: Sendable {
         for continuation in hung { continuation.resume(throwing: CancellationError()) }
     }
 
-    func perform<Result>(_ name: String, _ work: () throws -> Result) async throws -> Result {
+    /// How many slow calls have not done their work yet.
+    public var slowCount: Int { state.withLock { $0.slow.count } }
+
+    /// Lets slow calls do their work.
+    public func finishSlow() {
+        let slow = state.withLock { state in
+            defer { state.slow = [] }
+            return state.slow
+        }
+        for call in slow { call() }
+    }
+
+    func perform<Result: Sendable>(_ name: String, _ work: @escaping @Sendable () throws -> Result) async throws -> Result {
         let (number, fault) = state.withLock { state in
             state.calls.append(name)
             let number = state.calls.count
@@ -102,6 +117,20 @@ public final class FaultScript: Sendable {
             _ = try work()
             try await hang(number)
             throw CancellationError()
+        case .slow: return try await slowly(work)
+        }
+    }
+
+    private func slowly<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+        let caller = Caller<Result>()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                caller.waits(continuation)
+                if Task.isCancelled { caller.answer(.failure(CancellationError())) }
+                state.withLock { $0.slow.append { caller.answer(Swift.Result { try work() }) } }
+            }
+        } onCancel: {
+            caller.answer(.failure(CancellationError()))
         }
     }
 
@@ -123,5 +152,20 @@ public final class FaultScript: Sendable {
             let continuation = state.withLock { $0.hung.removeValue(forKey: number) }
             continuation?.resume(throwing: CancellationError())
         }
+    }
+}
+
+/// Whoever waits for a slow call; takes the first answer.
+private final class Caller<Answer: Sendable>: Sendable {
+    private let continuation = Mutex<CheckedContinuation<Answer, any Error>?>(nil)
+
+    func waits(_ waiting: CheckedContinuation<Answer, any Error>) { continuation.withLock { $0 = waiting } }
+
+    func answer(_ answer: Result<Answer, any Error>) {
+        let waiting = continuation.withLock { waiting in
+            defer { waiting = nil }
+            return waiting
+        }
+        waiting?.resume(with: answer)
     }
 }

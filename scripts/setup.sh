@@ -6,7 +6,7 @@ declare -A PACKAGES=(
     [engine]="docker.io iptables iproute2 ca-certificates"
     [image]="busybox-static ca-certificates binutils"
     [test]="postgresql python3-venv procps"
-    [bench]="nginx-light wrk curl jq procps"
+    [bench]="nginx-light wrk python3 postgresql"
 )
 missing=()
 for group in "$@"; do

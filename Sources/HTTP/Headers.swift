@@ -29,10 +29,14 @@ public struct Headers: Sendable, Hashable, ExpressibleByDictionaryLiteral {
 
     /// The token of `Authorization: Bearer <token>`, trimmed. The prefix is case-sensitive, as existing servers read it.
     public var bearer: String? {
-        guard let value = self["Authorization"], value.hasPrefix("Bearer ") else { return nil }
-        let token = value.dropFirst(7).drop(while: { $0 == " " }).reversed().drop(while: { $0 == " " }).reversed()
-        return token.isEmpty ? nil : String(token)
+        // Over bytes: this runs twice for every request, and `reversed()` of characters cost more than all else in it.
+        guard var token = self["Authorization"]?.utf8[...], token.starts(with: "Bearer ".utf8) else { return nil }
+        token = token.dropFirst("Bearer ".utf8.count).drop(while: { $0 == Self.space })
+        while token.last == Self.space { token.removeLast() }
+        return token.isEmpty ? nil : String(Substring(token))
     }
+
+    private static let space = UInt8(ascii: " ")
 }
 
 extension String {

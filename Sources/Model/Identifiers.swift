@@ -18,13 +18,17 @@ public struct WorkspaceID: Sendable, Hashable, CustomStringConvertible {
 
 /// UUIDs as text: version 4 made from a port, and the one accepted spelling.
 public enum UUIDText {
+    /// `text` in lower case, when it has the 8-4-4-4-12 form. Judged by bytes: every row and every request comes through here.
     public static func canonical(_ text: String) -> String? {
-        let lower = text.lowercased()
-        let groups = lower.split(separator: "-", omittingEmptySubsequences: false)
-        guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12], groups.allSatisfy({ $0.allSatisfy { $0.isASCII && $0.isHexDigit } }) else {
-            return nil
+        guard text.utf8.count == 36, text.utf8.enumerated().allSatisfy({ fits($1, at: $0) }) else { return nil }
+        return text.lowercased()
+    }
+
+    private static func fits(_ byte: UInt8, at index: Int) -> Bool {
+        switch index {
+        case 8, 13, 18, 23: byte == UInt8(ascii: "-")
+        default: (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte | 0x20)
         }
-        return lower
     }
 
     public static func random(_ source: some RandomSource) -> String {

@@ -40,6 +40,7 @@ let package = Package(
         system("CSQLite", apt: "libsqlite3-dev"),
         system("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
         system("CSodium", apt: "libsodium-dev"),
+        system("CSpawn", apt: "libc6-dev"),
 
         // Values and ports.
         module("Model"),
@@ -71,7 +72,7 @@ let package = Package(
                 "Provisioner", "Sweeper", "Registry", "Proxy", "API",
             ]),
         program("berth", ["Model", "HTTP", "HTTPClient", "Templates"]),
-        program("berth-agent", ["Model", "HTTP", "HTTPServer", "HTTPClient", "Templates"]),
+        program("berth-agent", ["Model", "HTTP", "HTTPServer", "HTTPClient", "Templates", "CSpawn"]),
 
         // Tests.
         .target(
@@ -80,6 +81,7 @@ let package = Package(
         tests("HTTPTests", ["HTTP", "HTTPServer", "HTTPClient", "TestSupport"]),
         tests("DockerTests", ["Docker", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),
         tests("TemplatesTests", ["Templates", "Model", "TestSupport"]),
+        tests("AgentTests", ["berth-agent", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),
         tests("StoreContractTests", ["Store", "Secrets", "Model", "TestSupport"]),
         tests("ProvisionerTests", ["Provisioner", "Sweeper", "Events", "Model", "TestSupport"]),
         tests(

@@ -7,7 +7,7 @@ declare -A allowed=(
     [Model]="" [HTTP]="" [HTTPServer]="HTTP CMicroHTTPD" [HTTPClient]="HTTP CCurl" [Docker]="Model HTTP" [Templates]="Model CYAML"
     [Store]="Model CSQLite CPostgres" [Secrets]="Model CSodium" [Events]="Model" [Provisioner]="Model" [Sweeper]="Model" [Registry]="Model"
     [Proxy]="Model HTTP" [API]="Model HTTP Provisioner Registry Proxy Events Templates"
-    [berthd]="$modules" [berth]="Model HTTP HTTPClient Templates" [berth-agent]="Model HTTP HTTPServer HTTPClient Templates"
+    [berthd]="$modules" [berth]="Model HTTP HTTPClient Templates" [berth-agent]="Model HTTP HTTPServer HTTPClient Templates CSpawn"
 )
 system=" Foundation FoundationEssentials Glibc Dispatch Synchronization "
 bad=0

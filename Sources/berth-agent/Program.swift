@@ -1,4 +1,6 @@
+import Glibc
+
 @main
 struct Program {
-    static func main() {}
+    static func main() async { exit(await AgentProgram.run().rawValue) }
 }

@@ -224,7 +224,7 @@ struct AgentServiceTests {
             board: TaskBoard(clock: clock),
             clock: clock)
         let sink = RecordingSink()
-        let message = try IncomingMessage(params: try JSONValue(parsing: request03())["params"] ?? nil, version: .v03)
+        let message = try IncomingMessage(params: try JSONValue(parsing: request03())["params"] ?? .null, version: .v03)
         let exchange = A2AExchange(version: .v03, requestID: 1, contextID: nil, clock: clock, random: SeededRandom(seed: 1))
         let streaming = Task { try await service.stream(message, exchange, to: sink) }
         while await !String(decoding: sink.bytes, as: UTF8.self).contains(": ping\n\n") {

@@ -101,7 +101,7 @@ struct PlatformLinkTests {
     func pushes() async {
         let platform = ScriptedPlatform()
         let board = TaskBoard(clock: clock)
-        let running = Task { try? await link(platform, board).run(url: "u", card: nil) }
+        let running = Task { try? await link(platform, board).run(url: "u", card: .null) }
         await platform.receives(2)
         let task = board.begin("write a poem\nabout ships")
         await passPause()

@@ -48,6 +48,7 @@ struct PlatformLink: Sendable {
         var failures = 0
         var changes = board.changes.makeAsyncIterator()
         while true {
+            try Task.checkCancellation()
             switch await client.beat(beat()) {
             case .accepted:
                 if failures > 0 { log.info("heartbeats are accepted again", ("failures", String(failures))) }

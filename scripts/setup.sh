@@ -5,7 +5,7 @@ declare -A PACKAGES=(
     [build]="libmicrohttpd-dev libcurl4-openssl-dev libyaml-dev libsqlite3-dev libpq-dev libsodium-dev libc6-dev libstdc++-12-dev binutils pkg-config git"
     [engine]="docker.io iptables iproute2 ca-certificates"
     [image]="busybox-static ca-certificates binutils"
-    [test]="postgresql python3-venv procps"
+    [test]="postgresql docker-registry python3 python3-venv procps util-linux"
     [bench]="nginx-light wrk python3 postgresql"
 )
 missing=()

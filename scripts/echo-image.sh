@@ -17,6 +17,11 @@ sources=(Sources/Model Sources/HTTP Sources/HTTPServer Sources/HTTPClient Source
 packages=(libc6 libstdc++6 libcurl4 libmicrohttpd12 libyaml-0-2 busybox-static ca-certificates)
 
 scripts/setup.sh build image
+# What is staged is read by another user inside the image; and two runs must not stage into one directory.
+umask 022
+mkdir -p "$scratch"
+exec 9>"$scratch/image.lock"
+flock 9
 
 inputs() { # everything the image is made of, as one hash
     {

@@ -1,4 +1,4 @@
-/// The protocol versions this agent speaks. `docs/wire/a2a.md` shows both side by side.
+/// The protocol versions this agent speaks. `docs/wire/agent.md` shows both side by side.
 enum A2AVersion: String, Sendable, CaseIterable {
     case v03 = "0.3"
     case v10 = "1.0"

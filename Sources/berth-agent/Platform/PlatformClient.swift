@@ -12,7 +12,7 @@ enum PlatformAnswer: Sendable, Equatable {
     case failed(String)
 }
 
-/// Speaks to the registry. `docs/wire/registry.md` describes the calls.
+/// Speaks to the registry. `docs/wire/agent.md` says when it calls.
 struct PlatformClient: Sendable {
     let workspaceID: String
     /// Without a trailing slash.

@@ -45,13 +45,18 @@ def measure(rig):
 
     direct, nginx, berthd = (median(name, "median_us") for name in ["direct", "nginx", "berthd"])
     cpu, nginx_cpu = median("berthd", "cpu_us"), median("nginx", "cpu_us")
-    added, nginx_added = berthd - direct, max(nginx - direct, 1)
+    added, nginx_added = berthd - direct, nginx - direct
     through_nginx = f"{nginx:.0f} µs through nginx, {direct:.0f} µs direct"
     return [
         ("1 KB message and its reply, 1 connection", f"{berthd:.0f} µs", through_nginx, berthd / nginx, ""),
-        ("latency the proxy adds to it", f"{added:.0f} µs", f"{nginx_added:.0f} µs nginx", added / nginx_added, ""),
+        ("latency the proxy adds to it", f"{added:.0f} µs", f"{nginx_added:.0f} µs nginx", ratio_of(added, nginx_added), ""),
         ("CPU per proxied message", f"{cpu:.0f} µs", f"{nginx_cpu:.0f} µs nginx", cpu / nginx_cpu, ""),
     ]
+
+
+def ratio_of(added, nginx_added):
+    """None when nginx seems to add nothing: then the difference is smaller than the noise, and a ratio would be an invention."""
+    return added / nginx_added if nginx_added > 0 else None
 
 
 def check_echo(url, token):

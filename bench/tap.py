@@ -34,6 +34,8 @@ class Tap:
         try:
             while line := reader.readline():
                 self._one(line, reader, engine)
+        except OSError:
+            pass  # berthd may hang up in the middle of a stream of events.
         finally:
             shut(engine)
 

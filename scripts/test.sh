@@ -14,6 +14,7 @@ case $mode in
         ;;
     tsan)
         scripts/setup.sh build
+        export TSAN_OPTIONS="suppressions=$PWD/scripts/tsan.supp halt_on_error=0"
         exec swift test --sanitize=thread --scratch-path .build/tsan --disable-xctest --skip "$engine_tests" --skip "$database_tests"
         ;;
     all | soak) ;;

@@ -46,7 +46,7 @@ public struct BerthAPI: Sendable {
         metrics.record(request.method, path: path, status: answer.status, duration: duration)
         services.log.debug(
             "request", ("id", requestID), ("door", door.rawValue), ("method", request.method.rawValue), ("route", path),
-            ("status", String(answer.status)), ("took", duration.description))
+            ("status", String(answer.status)), ("took_ms", String(duration.milliseconds)))
         return finished(answer, method: request.method, requestID)
     }
 

@@ -39,7 +39,7 @@ enum Usage {
         It runs in the foreground and logs to standard error. Settings come from the environment; docs/operations.md explains each:
         \(EnvironmentName.allCases.map { "  " + $0.rawValue }.joined(separator: "\n"))
 
-        exit codes: 0 stopped when asked, 1 could not start or lost its state, 2 unknown argument
+        exit codes: 0 stopped when asked, 1 could not start, 2 unknown argument
         """
 }
 

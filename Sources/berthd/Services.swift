@@ -71,7 +71,7 @@ struct Services: Sendable {
         return Services(
             configuration: configuration, log: log, store: store, provisioner: provisioner, supervisor: supervisor, agentsDoor: agentsDoor,
             transport: transport, api: api,
-            loops: loops(agentsDoor: agentsDoor, recovery: recovery, interval: configuration.recoveryInterval))
+            loops: loops(agentsDoor: agentsDoor, recovery: recovery, store: store, configuration: configuration, clock: clock, log: log))
     }
 
     private static func engine(_ configuration: Configuration, instance: InstanceID, transport: CurlTransport, log: StandardErrorLog)
@@ -121,14 +121,20 @@ struct Services: Sendable {
         return settings
     }
 
-    private static func loops(agentsDoor: AgentsDoor, recovery: RecoveryLoop, interval: Duration) -> [Service] {
+    private static func loops(
+        agentsDoor: AgentsDoor, recovery: RecoveryLoop, store: any StoreProbing, configuration: Configuration, clock: SystemClock,
+        log: StandardErrorLog
+    ) -> [Service] {
         [
             Service(
                 name: "agents-door", expectedInterval: .seconds(10),
                 run: { tick in try await agentsDoor.run(every: .seconds(10), tick: tick) }),
             Service(
-                name: "recovery", expectedInterval: interval, health: { (recovery.lastTick, recovery.lastError) },
+                name: "recovery", expectedInterval: configuration.recoveryInterval, health: { (recovery.lastTick, recovery.lastError) },
                 run: { _ in await recovery.run() }),
+            Service(
+                name: "store-watch", expectedInterval: .seconds(10),
+                run: { tick in try await StoreWatch(store: store, clock: clock, log: log).run(every: .seconds(10), tick: tick) }),
         ]
     }
 }

@@ -41,17 +41,15 @@ struct UpCommand {
     }
 
     private func ensureImage(_ engine: EngineProbe) async throws {
-        if try await engine.hasImage(EngineProbe.echoImage) {
-            step("image", "\(EngineProbe.echoImage) is there")
-            return
-        }
-        step("image", "building \(EngineProbe.echoImage)")
+        // The script knows whether the image is made from the sources as they are now; then it does nothing.
+        if try await !engine.hasImage(EngineProbe.echoImage) { step("image", "building \(EngineProbe.echoImage)") }
         _ = try await script("echo-image.sh", [], environment: withEngine(engine))
         guard try await engine.hasImage(EngineProbe.echoImage) else {
             throw CommandError(
                 .failed, code: ErrorCode.imageNotFound.rawValue, "scripts/echo-image.sh did not make \(EngineProbe.echoImage)",
                 next: "Run it by hand and read what it prints.")
         }
+        step("image", "\(EngineProbe.echoImage) is there")
     }
 
     private func withEngine(_ engine: EngineProbe) -> [String: String] {

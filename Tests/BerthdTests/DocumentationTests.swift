@@ -5,7 +5,9 @@ import Testing
 struct DocumentationTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardizedFileURL
 
-    @Test("every file that a page points at exists", arguments: ["README.md", "docs/ARCHITECTURE.md", "docs/operations.md", "CONTRIBUTING.md"])
+    @Test(
+        "every file that a page points at exists",
+        arguments: ["README.md", "docs/ARCHITECTURE.md", "docs/operations.md", "CONTRIBUTING.md"])
     func pathsExist(page: String) throws {
         let text = try String(contentsOf: Self.root.appending(path: page), encoding: .utf8)
         let pattern = /`((?:Sources|docs|scripts|templates|Tests|bench)\/[A-Za-z0-9_+.\/-]+)`/

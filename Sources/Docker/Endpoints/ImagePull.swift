@@ -21,7 +21,8 @@ struct ImagePull: EngineStream {
         switch status {
         case 400:
             BackendError(
-                .refused, .engineRequestInvalid, "The image name \(name) is not valid.", next: "Correct the image in the template's config.yaml.",
+                .refused, .engineRequestInvalid, "The image name \(name) is not valid.",
+                next: "Correct the image in the template's config.yaml.",
                 details: details)
         case 401, 403: denied
         case 404:

@@ -54,7 +54,10 @@ extension WorkspaceProvisioner {
     private func failure(of workspace: Workspace, _ error: any Error) async -> WorkspaceFailure {
         let container = await lastContainer(of: workspace)
         let tail = await logTail(of: container, workspace.id)
-        if let exit = error as? ContainerExit { return exitFailure(exit, tail) }
+        if let exit = error as? ContainerExit {
+            let code = if let known = exit.exitCode { known } else { await firstExitCode(of: exit.facts) }
+            return exitFailure(ContainerExit(exit.facts, exitCode: code), tail)
+        }
         let coded = error as? any CodedError
         return WorkspaceFailure(
             code: coded?.code ?? .startFailed, message: coded?.message ?? "workspace start failed", next: coded?.next,
@@ -67,6 +70,22 @@ extension WorkspaceProvisioner {
         return WorkspaceFailure(
             code: code, message: "the container \(how) before its agent registered", next: Self.nextAfterExit, exitCode: exit.exitCode,
             logTail: tail, at: clock.now())
+    }
+
+    /// A container that the engine has started again no longer shows how it ended; the engine's events still do. nil when they do not say
+    /// within a few seconds.
+    private func firstExitCode(of container: ContainerFacts) async -> Int? {
+        let answer = await waiting(atMost: .seconds(3), on: clock) { [backend] () -> Int? in
+            do {
+                for try await event in try await backend.events(since: container.createdAt) {
+                    if event.containerID == container.id, event.action == .die { return event.exitCode }
+                }
+            } catch {
+                return nil  // The failure is told without its code.
+            }
+            return nil
+        }
+        return answer ?? nil
     }
 
     private func lastContainer(of workspace: Workspace) async -> ContainerFacts? {

@@ -248,6 +248,19 @@ struct WorkspaceLifecycleTests {
         await loop.value
     }
 
+    @Test("12. a container that the engine has started again still tells how it ended")
+    func restartedAlready() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        let id = try await world.provisioned(provisioner)
+        let container = try world.onlyBox(of: id).facts.id
+        world.engine.kill(container, exitCode: 127, restarts: true)
+        world.engine.restart(container)
+        await world.loop(provisioner).fullPass()
+        #expect(try world.row(id).failure?.exitCode == 127)
+        world.expectNothingLeft(of: id)
+    }
+
     @Test("12. a container that ends within its start fails the provision itself")
     func exitsAtOnce() async throws {
         let world = try World()

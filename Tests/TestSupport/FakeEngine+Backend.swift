@@ -155,6 +155,7 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
             let number = state.withLock { state in
                 state.nextNumber += 1
                 state.watchers[state.nextNumber] = continuation
+                if let since { for event in state.history where event.at >= since { continuation.yield(event) } }
                 return state.nextNumber
             }
             continuation.onTermination = { [weak self] _ in self?.forgetWatcher(number) }

@@ -28,6 +28,7 @@ public final class FakeEngine: Sendable {
         var behaviours: [String: Behaviour] = [:]
         var nextNumber = 0
         var nextPort = 32768
+        var history: [ContainerEvent] = []
         var watchers: [Int: AsyncThrowingStream<ContainerEvent, any Error>.Continuation] = [:]
         var logReads: [LogOptions] = []
     }
@@ -85,6 +86,7 @@ extension FakeEngine {
             state.nextPort += 1
             state.boxes[containerID]?.facts.agentURL = "http://127.0.0.1:\(state.nextPort)"
             state.boxes[containerID]?.facts.state = .running
+            state.boxes[containerID]?.facts.exitCode = 0
             return state.boxes[containerID].map { Self.event(.start, $0, at: clock.now()) }
         }
         send(event)
@@ -122,7 +124,10 @@ extension FakeEngine {
 
     func send(_ event: ContainerEvent?) {
         guard let event else { return }
-        let watchers = state.withLock { Array($0.watchers.values) }
+        let watchers = state.withLock { state in
+            state.history.append(event)
+            return Array(state.watchers.values)
+        }
         for watcher in watchers { watcher.yield(event) }
     }
 

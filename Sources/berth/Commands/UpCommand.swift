@@ -20,10 +20,21 @@ struct UpCommand {
         // The daemon may just have made the token.
         let ready = try Context(context.invocation, environment: context.environment, output: context.output)
         defer { ready.transport.close() }
-        let id = try await ensureWorkspace(ready)
-        let reply = try await AgentMessage(ready, workspaceID: id).send("Hello from berth up", timeout: 120)
+        var id = try await ensureWorkspace(ready)
+        let reply: JSONValue
+        do {
+            reply = try await greet(ready, id)
+        } catch let error as CommandError where error.code == ErrorCode.agentUnreachable.rawValue {
+            step("workspace", "the agent of '\(Self.workspaceName)' is gone: replacing it")
+            id = try await replaceWorkspace(ready, id)
+            reply = try await greet(ready, id)
+        }
         report(ready, id, AgentReply.text(of: reply))
         return .ok
+    }
+
+    private func greet(_ ready: Context, _ id: String) async throws -> JSONValue {
+        try await AgentMessage(ready, workspaceID: id).send("Hello from berth up", timeout: 120)
     }
 
     private func step(_ name: String, _ text: String) {
@@ -40,10 +51,10 @@ struct UpCommand {
         return engine
     }
 
+    /// The script leaves an image alone that was made from the same sources.
     private func ensureImage(_ engine: EngineProbe) async throws {
-        // The script knows whether the image is made from the sources as they are now; then it does nothing.
-        if try await !engine.hasImage(EngineProbe.echoImage) { step("image", "building \(EngineProbe.echoImage)") }
-        _ = try await script("echo-image.sh", [], environment: withEngine(engine))
+        step("image", EngineProbe.echoImage)
+        _ = try await script("echo-image.sh", [], environment: withEngine(engine), showing: true)
         guard try await engine.hasImage(EngineProbe.echoImage) else {
             throw CommandError(
                 .failed, code: ErrorCode.imageNotFound.rawValue, "scripts/echo-image.sh did not make \(EngineProbe.echoImage)",
@@ -56,13 +67,15 @@ struct UpCommand {
         context.environment.merging(["DOCKER_HOST": "unix://" + engine.socket]) { _, chosen in chosen }
     }
 
-    private func script(_ name: String, _ arguments: [String], environment: [String: String]) async throws -> String {
+    private func script(_ name: String, _ arguments: [String], environment: [String: String], showing: Bool = false) async throws -> String
+    {
         let path = "\(project)/scripts/\(name)"
         guard Machine.isExecutable(path) else {
             throw CommandError(
                 .usage, code: "project_missing", "\(path) is not there", next: "Give the project's directory: berth up --project DIR")
         }
-        guard let ended = await ChildProcess.run([path] + arguments, environment: environment, directory: project), ended.exitCode == 0
+        guard let ended = await ChildProcess.run([path] + arguments, environment: environment, directory: project, showing: showing),
+            ended.exitCode == 0
         else {
             throw CommandError(.failed, code: "script_failed", "scripts/\(name) failed", next: "What it printed above says why.")
         }
@@ -163,12 +176,15 @@ extension UpCommand {
             try await Arrival(ready, workspaceID: id).wait(seconds: 120)
             return id
         case .failed:
-            let id = mine?["id"]?.string ?? ""
-            step("workspace", "'\(Self.workspaceName)' had failed: removing it")
-            _ = try await ready.daemon.call(.delete, "/workspaces/\(id)")
-            return try await createWorkspace(ready)
+            step("workspace", "'\(Self.workspaceName)' had failed: replacing it")
+            return try await replaceWorkspace(ready, mine?["id"]?.string ?? "")
         case .removed, nil: return try await createWorkspace(ready)
         }
+    }
+
+    private func replaceWorkspace(_ ready: Context, _ id: String) async throws -> String {
+        _ = try await ready.daemon.call(.delete, "/workspaces/\(id)")
+        return try await createWorkspace(ready)
     }
 
     private func createWorkspace(_ ready: Context) async throws -> String {

@@ -10,11 +10,12 @@ enum ChildProcess {
     }
 
     /// Runs to the end; standard error goes where ours goes. nil when it cannot be started.
-    static func run(_ arguments: [String], environment: [String: String], directory: String) async -> Ended? {
+    /// With `showing`, standard output goes to our standard error as it comes, and `Ended.output` is empty.
+    static func run(_ arguments: [String], environment: [String: String], directory: String, showing: Bool = false) async -> Ended? {
         await withCheckedContinuation { continuation in
             // Waiting for a process blocks: not on the cooperative pool.
             DispatchQueue(label: "child-process").async {
-                continuation.resume(returning: runBlocking(arguments, environment, directory))
+                continuation.resume(returning: runBlocking(arguments, environment, directory, showing))
             }
         }
     }
@@ -40,12 +41,13 @@ enum ChildProcess {
     /// glibc's POSIX_SPAWN_SETSID, which its headers show to GNU programs only.
     private static let startsSession: Int16 = 0x80
 
-    private static func runBlocking(_ arguments: [String], _ environment: [String: String], _ directory: String) -> Ended? {
+    private static func runBlocking(_ arguments: [String], _ environment: [String: String], _ directory: String, _ showing: Bool) -> Ended?
+    {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { return nil }
         defer { close(ends[0]) }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        let pid = spawn(arguments, environment, directory, standard: [0, ends[1], 2], newSession: false)
+        let pid = spawn(arguments, environment, directory, standard: [0, showing ? 2 : ends[1], 2], newSession: false)
         close(ends[1])
         guard let pid else { return nil }
         var bytes: [UInt8] = []

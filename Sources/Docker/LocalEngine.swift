@@ -20,8 +20,8 @@ public final class LocalEngine: Sendable {
     /// A disk with less than this left is full: engines need some room even for the smallest container.
     static let leastFreeBytes: Int64 = 1 << 20
 
-    /// - Parameter freeBytes: bytes that can still be written under a directory of this host, nil when it cannot be told. Tells a full
-    ///   disk from other failures of the engine.
+    /// `freeBytes` tells the bytes that can still be written under a directory of this host, nil when it cannot be told: a full disk is
+    /// told from other failures of the engine by it.
     public init(
         settings: EngineSettings, instance: InstanceID, networkName: String, credentials: RegistryCredentials?,
         transport: any HTTPTransport,

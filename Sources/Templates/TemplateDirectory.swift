@@ -24,9 +24,7 @@ public final class TemplateDirectory: TemplateSource, TemplateFileReading {
     private let disk = DispatchQueue(label: "berth.templates")
     private let state = Mutex(State())
 
-    /// - Parameters:
-    ///   - path: the directory; it need not exist yet.
-    ///   - knownRuntimes: runtimes a template may name without naming an image.
+    /// The directory at `path` need not exist yet. `knownRuntimes` are those a template may name without naming an image.
     public init(path: String, knownRuntimes: Set<String> = Set(StockRuntimes.images.keys), clock: any TimeSource, log: any LogSink) {
         scan = TemplateScan(root: path)
         self.knownRuntimes = knownRuntimes

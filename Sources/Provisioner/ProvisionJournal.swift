@@ -8,30 +8,46 @@ enum ProvisionPhase: String, Sendable {
     case agent
 }
 
-/// Tells the story of one provision as durable events, each step with its time.
-struct ProvisionJournal: Sendable {
-    let id: WorkspaceID
-    let records: any ProvisionRecording
-    let live: any EventPublishing
-    let clock: any TimeSource
-    let began: Timestamp
+/// Tells the story of one provision as durable events, each step with its time. The end of a step is committed together with the start of
+/// the next: both are known at the same moment, and a commit costs a wait for the disk between two engine calls.
+final class ProvisionJournal: Sendable {
+    private let id: WorkspaceID
+    private let records: any ProvisionRecording
+    private let live: any EventPublishing
+    private let clock: any TimeSource
+    private let began: Timestamp
+    private let ended: Mutex<JSONObject?> = Mutex(nil)
+
+    init(id: WorkspaceID, records: any ProvisionRecording, live: any EventPublishing, clock: any TimeSource, began: Timestamp) {
+        self.id = id
+        self.records = records
+        self.live = live
+        self.clock = clock
+        self.began = began
+    }
 
     func phase<Result: Sendable>(_ phase: ProvisionPhase, _ body: () async throws -> Result) async throws -> Result {
         try Task.checkCancellation()
         let start = clock.now()
-        try await note(phase, "started", since: began)
+        try await started(phase)
         let result = try await body()
-        try await note(phase, "done", since: start)
+        let done = note(phase, "done", since: start)
+        ended.withLock { $0 = done }
         return result
     }
 
-    func started(_ phase: ProvisionPhase) async throws { try await note(phase, "started", since: began) }
+    func started(_ phase: ProvisionPhase) async throws {
+        let former = ended.withLock { ended in
+            defer { ended = nil }
+            return ended
+        }
+        let notes = [former, note(phase, "started", since: began)].compactMap { $0 }
+        try await records.append(notes.map { (.provisionProgress, $0) }, to: id)
+    }
 
     /// `elapsed_ms` of a start counts from the beginning of the provision, that of an end from its own start.
-    private func note(_ phase: ProvisionPhase, _ state: String, since start: Timestamp) async throws {
-        let elapsed = (clock.now() - start).milliseconds
-        try await records.append(
-            .provisionProgress, payload: ["phase": .string(phase.rawValue), "state": .string(state), "elapsed_ms": .int(elapsed)], to: id)
+    private func note(_ phase: ProvisionPhase, _ state: String, since start: Timestamp) -> JSONObject {
+        ["phase": .string(phase.rawValue), "state": .string(state), "elapsed_ms": .int((clock.now() - start).milliseconds)]
     }
 
     /// Passes on how far a pull is, to whoever watches now, at most five times a second. Bytes are not history: nothing is stored.

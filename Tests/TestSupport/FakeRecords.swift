@@ -164,8 +164,10 @@ extension FakeRecords: ProvisionRecording {
         }
     }
 
-    public func append(_ kind: EventKind, payload: JSONObject, to id: WorkspaceID) async throws {
-        try await transact("append") { [self] in $0.emit(kind, payload, id, at: clock.now()) }
+    public func append(_ events: [(kind: EventKind, payload: JSONObject)], to id: WorkspaceID) async throws {
+        try await transact("append") { [self] state in
+            for event in events { state.emit(event.kind, event.payload, id, at: clock.now()) }
+        }
     }
 
     public func apply(_ event: LifecycleEvent, failure: WorkspaceFailure?, to id: WorkspaceID, generation: Int?) async throws -> Workspace?

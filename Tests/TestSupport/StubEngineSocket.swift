@@ -115,6 +115,8 @@ public final class StubEngineSocket: Sendable {
             guard send(answer(call), to: call, on: connection) else { break }
         }
         state.withLock { _ = $0.connections.remove(connection) }
+        // Said aloud: a process that another test has just started may hold a copy of the descriptor.
+        shutdown(connection, Int32(SHUT_RDWR))
         close(connection)
     }
 
@@ -163,7 +165,7 @@ public final class StubEngineSocket: Sendable {
     }
 
     private static func listen(at path: String) throws -> Int32 {
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }

@@ -69,14 +69,20 @@ public protocol ProvisionRecording: WorkspaceReading {
     func recordContainer(_ containerID: String?, image: String?, for id: WorkspaceID, generation: Int) async throws
     /// Stores where the agent is dialled. No event: the address is not the agent's state.
     func recordAddress(_ url: String?, for id: WorkspaceID, generation: Int) async throws
-    /// Appends a durable event.
-    func append(_ kind: EventKind, payload: JSONObject, to id: WorkspaceID) async throws
+    /// Appends durable events in this order, in one transaction.
+    func append(_ events: [(kind: EventKind, payload: JSONObject)], to id: WorkspaceID) async throws
     /// Applies `event` by the status machine in one transaction: condition, `failure` when given, tokens, events. Returns the row after
     /// it, or nil when the row is missing, the generation is another one (where one is given), or nothing changed.
     func apply(_ event: LifecycleEvent, failure: WorkspaceFailure?, to id: WorkspaceID, generation: Int?) async throws -> Workspace?
     /// Marks every row removed (tokens revoked, events stored: `cascade_deleted` on `root`) and pending cleanup, in one transaction.
     func markRemoved(root: WorkspaceID, descendants: [WorkspaceID]) async throws
     func setPendingCleanup(_ pending: Bool, for id: WorkspaceID) async throws
+}
+
+extension ProvisionRecording {
+    public func append(_ kind: EventKind, payload: JSONObject, to id: WorkspaceID) async throws {
+        try await append([(kind, payload)], to: id)
+    }
 }
 
 /// One heartbeat, decoded. nil fields were absent: absent means unchanged.

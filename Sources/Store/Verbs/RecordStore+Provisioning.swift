@@ -65,8 +65,10 @@ extension RecordStore {
         }
     }
 
-    func append(_ kind: EventKind, payload: JSONObject, to id: WorkspaceID) async throws {
-        try await database.write { try $0.emit(kind, payload, for: id) }
+    func append(_ events: [(kind: EventKind, payload: JSONObject)], to id: WorkspaceID) async throws {
+        try await database.write { transaction in
+            for event in events { try transaction.emit(event.kind, event.payload, for: id) }
+        }
     }
 
     func apply(_ event: LifecycleEvent, failure: WorkspaceFailure?, to id: WorkspaceID, generation: Int?) async throws -> Workspace? {

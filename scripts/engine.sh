@@ -111,10 +111,11 @@ private_start() { # own data, own containerd, own bridge, no shared iptables
         ip link set "$name" up
     fi
     rm -f "$dir/docker.pid"
+    # No address pool of its own: an engine that has one and is started again deletes docker0, the machine's own engine's bridge. Without it,
+    # the engine passes over ranges that are in use.
     launch "$dir/dockerd" "$dir/dockerd.log" dockerd --config-file "$dir/daemon.json" --data-root "$dir/root" --exec-root "$dir/exec" \
         --pidfile "$dir/docker.pid" -H "unix://$dir/docker.sock" --containerd "$dir/cd.sock" --bridge "$name" \
-        --iptables=false --ip-masq=false --ip-forward=false --cgroup-parent "/$name" \
-        --default-address-pool "base=198.19.$subnet.0/24,size=28"
+        --iptables=false --ip-masq=false --ip-forward=false --cgroup-parent "/$name"
     wait_until 60 answers "$dir/docker.sock" || { tail -n 15 "$dir/dockerd.log" >&2; exit 1; }
     echo "unix://$dir/docker.sock"
 }

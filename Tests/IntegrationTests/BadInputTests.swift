@@ -52,9 +52,9 @@ struct BadInputTests {
             code: .workspaceNotFound),
     ]
 
-    @Test("has a stable code, a cause and a next step")
-    func table() async throws {
-        try await World.run { world in
+    @Test("has a stable code, a cause and a next step", arguments: Database.allCases)
+    func table(database: Database) async throws {
+        try await World.run(database) { world in
             try world.echoTemplate()
             try world.template("broken", "name: Broken\nruntime: echo\ntier: [not, a, tier]\n")
             let daemon = try await world.start()
@@ -67,9 +67,9 @@ struct BadInputTests {
         }
     }
 
-    @Test("callers without the right bearer are turned away")
-    func bearers() async throws {
-        try await World.run { world in
+    @Test("callers without the right bearer are turned away", arguments: Database.allCases)
+    func bearers(database: Database) async throws {
+        try await World.run(database) { world in
             let daemon = try await world.start()
             defer { daemon.stop() }
             expect(try await daemon.call(.get, "/workspaces", bearer: "wrong"), 401, .adminAuthInvalid, "wrong bearer")
@@ -79,9 +79,9 @@ struct BadInputTests {
         }
     }
 
-    @Test("bodies that are too large or no JSON are refused, and the daemon goes on")
-    func bodies() async throws {
-        try await World.run { world in
+    @Test("bodies that are too large or no JSON are refused, and the daemon goes on", arguments: Database.allCases)
+    func bodies(database: Database) async throws {
+        try await World.run(database) { world in
             let daemon = try await world.start()
             defer { daemon.stop() }
             let huge: JSONValue = ["name": .string(String(repeating: "x", count: 2 << 20))]

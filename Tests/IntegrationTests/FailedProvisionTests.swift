@@ -6,18 +6,18 @@ import Testing
 /// Creates that are accepted and then fail: the row says why, what to do, and nothing half-made stays.
 @Suite("a provision that fails", .serialized, .enabled(if: World.engineHost != nil, "make test sets BERTH_TEST_DOCKER_HOST"))
 struct FailedProvisionTests {
-    @Test("an image that cannot be pulled is named")
-    func imageMissing() async throws {
+    @Test("an image that cannot be pulled is named", arguments: Database.allCases)
+    func imageMissing(database: Database) async throws {
         // A registry nobody serves: the pull itself fails. `ImagePullTests` has a registry that answers.
-        try await failing(config: "runtime: echo\nimage: 127.0.0.1:1/no-such-image:1\n") { row, world in
+        try await failing(database, config: "runtime: echo\nimage: 127.0.0.1:1/no-such-image:1\n") { row, world in
             expectFailure(row, .pullFailed, cause: "no-such-image")
             try await expectNothingLeft(world)
         }
     }
 
-    @Test("an image whose command exits carries its exit code and its last lines")
-    func commandExits() async throws {
-        try await failing(config: "runtime: echo\nimage: \(FailingImage.exits)\n") { row, world in
+    @Test("an image whose command exits carries its exit code and its last lines", arguments: Database.allCases)
+    func commandExits(database: Database) async throws {
+        try await failing(database, config: "runtime: echo\nimage: \(FailingImage.exits)\n") { row, world in
             expectFailure(row, .containerExited, cause: "7")
             #expect(row["failure"]?["exit_code"]?.int == 7)
             #expect(row["failure"]?["log_tail"]?.string?.contains("about to fail") == true)
@@ -25,9 +25,9 @@ struct FailedProvisionTests {
         }
     }
 
-    @Test("an image whose command is not there says so in its last lines")
-    func commandMissing() async throws {
-        try await failing(config: "runtime: echo\nimage: \(FailingImage.noCommand)\n") { row, world in
+    @Test("an image whose command is not there says so in its last lines", arguments: Database.allCases)
+    func commandMissing(database: Database) async throws {
+        try await failing(database, config: "runtime: echo\nimage: \(FailingImage.noCommand)\n") { row, world in
             // The engine's init process is what starts; it ends with 127 when it cannot find the command.
             expectFailure(row, .containerExited, cause: "/no/such/command")
             #expect(row["failure"]?["exit_code"]?.int == 127)
@@ -35,9 +35,9 @@ struct FailedProvisionTests {
         }
     }
 
-    @Test("a required variable that nobody set is named before anything is made")
-    func variableMissing() async throws {
-        try await World.run { world in
+    @Test("a required variable that nobody set is named before anything is made", arguments: Database.allCases)
+    func variableMissing(database: Database) async throws {
+        try await World.run(database) { world in
             try world.template("strict", "runtime: echo\nruntime_config:\n  required_env: [MUST_BE_THERE]\n")
             let daemon = try await world.start()
             defer { daemon.stop() }
@@ -52,9 +52,9 @@ struct FailedProvisionTests {
         }
     }
 
-    @Test("an agent that never comes fails the row and leaves the container, and is welcome later")
-    func neverRegisters() async throws {
-        try await World.run { world in
+    @Test("an agent that never comes fails the row and leaves the container, and is welcome later", arguments: Database.allCases)
+    func neverRegisters(database: Database) async throws {
+        try await World.run(database) { world in
             try FailingImage.build(world)
             try world.template("silent", "runtime: echo\nimage: \(FailingImage.silent)\n")
             let daemon = try await world.start(["PROVISION_TIMEOUT_SECONDS": "2"])
@@ -73,8 +73,8 @@ struct FailedProvisionTests {
         }
     }
 
-    private func failing(config: String, _ check: (JSONValue, World) async throws -> Void) async throws {
-        try await World.run { world in
+    private func failing(_ database: Database, config: String, _ check: (JSONValue, World) async throws -> Void) async throws {
+        try await World.run(database) { world in
             try FailingImage.build(world)
             try world.template("doomed", config)
             let daemon = try await world.start()

@@ -51,6 +51,8 @@ public struct ListenerLimits: Sendable, Hashable {
     /// Between requests of one connection; also how long a client may leave a response unread (rounded up to seconds).
     public var keepAlive: Duration = .seconds(75)
     public var connections = 4096
+    /// Of one peer address; 0 sets no limit of its own. Connections above it are closed at once.
+    public var connectionsPerAddress = 0
     /// A chunked body over the limit is read and dropped this far, so that the 413 arrives; then the connection is closed.
     public var drainBytes = 1024 * 1024
 

@@ -41,6 +41,7 @@ public final class MicroHTTPServer: HTTPListening {
         options.listen_socket = socket.descriptor
         options.threads = UInt32(clamping: max(1, threads))
         options.connections = UInt32(clamping: max(threads, limits.connections))
+        options.connections_per_address = UInt32(limits.connectionsPerAddress)
         // The request's head, its index and the response's head. The library clears all of it for every request, so no more than that.
         options.memory_per_connection = limits.headerBytes + 8 * 1024
         options.idle_seconds = UInt32(clamping: max(1, limits.keepAlive.components.seconds + 1))

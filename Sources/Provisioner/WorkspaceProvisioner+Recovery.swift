@@ -83,10 +83,10 @@ extension WorkspaceProvisioner: WorkspaceRecovering {
         }
     }
 
-    public func moveAddress(of id: WorkspaceID, to url: String, generation: Int) async {
+    public func moveAddress(of id: WorkspaceID, to url: String?, generation: Int) async {
         do {
             try await records.recordAddress(url, for: id, generation: generation)
-            log.info("address moved by the engine", ("workspace", id.text))
+            log.info(url == nil ? "address is nobody's now" : "address moved by the engine", ("workspace", id.text))
         } catch {
             log.warning("moved address not recorded", ("workspace", id.text), ("error", String(describing: error)))
         }

@@ -34,7 +34,8 @@ public enum SweepAction: Sendable, Hashable {
     case teardown(WorkspaceID, reason: String)
     case failExited(WorkspaceID, generation: Int, container: ContainerFacts, exitCode: Int?)
     case failUnregistered(WorkspaceID, generation: Int, seconds: Int)
-    case moveAddress(WorkspaceID, generation: Int, url: String)
+    /// nil: there is nobody to dial.
+    case moveAddress(WorkspaceID, generation: Int, url: String?)
 }
 
 /// Facts in, actions out: no clock, no I/O. A fact that could not be read is not in here, and then nothing is done about it.
@@ -83,8 +84,18 @@ public enum SweepPlan {
         return .failUnregistered(row.id, generation: row.generation, seconds: seconds)
     }
 
+    /// The engine moves a port when it starts a container again, and gives the port of one that ended to the next that asks: an address
+    /// that is no longer the agent's own must not be dialled.
     private static func move(_ row: Workspace, _ current: ContainerFacts?) -> SweepAction? {
-        guard !row.external, let current, current.state == .running, let url = current.agentURL, url != row.url else { return nil }
-        return .moveAddress(row.id, generation: row.generation, url: url)
+        guard !row.external else { return nil }
+        switch current?.state {
+        case .running:
+            guard let url = current?.agentURL, url != row.url else { return nil }
+            return .moveAddress(row.id, generation: row.generation, url: url)
+        case nil, .exited, .dead, .restarting, .created:
+            return row.url == nil ? nil : .moveAddress(row.id, generation: row.generation, url: nil)
+        case .paused, .removing, .unknown:
+            return nil
+        }
     }
 }

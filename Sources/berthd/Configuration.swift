@@ -75,7 +75,7 @@ struct Configuration: Sendable {
         provisionTimeout = read.text(.provisionTimeout) == nil ? nil : read.number(.provisionTimeout, default: 600, in: 1...86_400)
         recoveryInterval = read.seconds(.recoveryInterval, default: 5)
         idleTimeout = environment[EnvironmentName.idleTimeout.rawValue]
-        logLevel = read.text(.logLevel).flatMap { LogLevel(rawValue: $0.lowercased()) } ?? .info
+        logLevel = read.level(.logLevel)
         shutdownGrace = read.seconds(.shutdownGrace, default: 10)
         problems = read.problems
     }

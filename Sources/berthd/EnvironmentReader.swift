@@ -24,6 +24,13 @@ struct EnvironmentReader {
         return value
     }
 
+    mutating func level(_ name: EnvironmentName) -> LogLevel {
+        guard let text = text(name) else { return .info }
+        if let level = LogLevel(rawValue: text.lowercased()) { return level }
+        problems.append("\(name.rawValue)=\(text) is none of debug, info, warning, error; using info")
+        return .info
+    }
+
     mutating func seconds(_ name: EnvironmentName, default fallback: Int) -> Duration {
         .seconds(number(name, default: fallback, in: 1...86_400))
     }

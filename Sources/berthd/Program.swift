@@ -53,6 +53,7 @@ enum Daemon {
             let configuration = try Configuration(environment: environment, isRoot: geteuid() == 0)
             let log = StandardErrorLog(threshold: configuration.logLevel, clock: SystemClock())
             for problem in configuration.problems { log.warning(problem) }
+            Machine.raiseDescriptorLimit()
             let home = try StateHome(path: configuration.stateDirectory)
             defer { home.release() }
             let services = try await Services.build(configuration, home: home, log: log)
@@ -70,10 +71,10 @@ enum Daemon {
         let people: MicroHTTPServer
         do {
             people = try MicroHTTPServer.start(
-                on: .tcp(host: configuration.bindAddress, port: configuration.port), limits: ListenerLimits(), threads: 2,
+                on: .tcp(host: configuration.bindAddress, port: configuration.port), limits: Machine.listenerLimits(), threads: 2,
                 handler: services.api.handler(for: .people))
         } catch {
-            throw ListenFailure.coded(error, variable: .port)
+            throw ListenFailure.coded(error, variable: error.reason == .addressInUse ? .port : .bindAddress)
         }
         services.log.info("people's door is open", ("address", people.address.description), ("pid", String(getpid())))
         let loops = Task { await services.supervisor.run(services.loops) }

@@ -35,6 +35,14 @@ struct ConfigurationTests {
         #expect(configuration.problems.first?.contains("8080") == true)
     }
 
+    @Test("an unknown log level is named, not swallowed")
+    func logLevel() throws {
+        let configuration = try configuration(["LOG_LEVEL": "chatty"])
+        #expect(configuration.logLevel == .info)
+        #expect(configuration.problems.first?.contains("LOG_LEVEL=chatty") == true)
+        #expect(try self.configuration(["LOG_LEVEL": "Debug"]).logLevel == .debug)
+    }
+
     @Test("an engine that is not a unix socket stops the start", arguments: ["tcp://10.0.0.1:2375", "ssh://host", "unix://"])
     func onlyUnixSockets(value: String) {
         #expect { try configuration(["DOCKER_HOST": value]) } throws: { ($0 as? any CodedError)?.code == .configurationInvalid }

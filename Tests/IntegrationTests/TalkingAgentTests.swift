@@ -67,6 +67,29 @@ struct TalkingAgentTests {
         }
     }
 
+    @Test("when a container has ended, its old port is nobody's: a stranger who takes it gets no message")
+    func strangerOnTheOldPort() async throws {
+        try await World.run { world in
+            try world.echoTemplate()
+            let daemon = try await world.start()
+            defer { daemon.stop() }
+            let id = try await create(daemon, ["name": "gone", "template": "echo"])
+            let port = try #require(try await daemon.workspace(id, reaches: ["online"])["url"]?.string?.split(separator: ":").last)
+            try world.docker("stop", "-t", "0", try #require(try world.containers().first?["Id"]?.string))
+            let stranger = Process()
+            stranger.executableURL = URL(filePath: "/usr/bin/python3")
+            stranger.arguments = ["-m", "http.server", "--bind", "127.0.0.1", String(port)]
+            stranger.standardError = FileHandle.nullDevice
+            stranger.standardOutput = FileHandle.nullDevice
+            try stranger.run()
+            defer { stranger.terminate() }
+            _ = try await waitFor(seconds: 15, "the address to be taken from the row") {
+                try await daemon.call(.get, "/workspaces/\(id)").body["url"]?.string == "" ? true : nil
+            }
+            expect(try await daemon.call(.post, "/workspaces/\(id)/a2a", message("secret")), 502, .agentUnreachable, "a stranger's port")
+        }
+    }
+
     @Test("the daemon stops on SIGTERM with exit code 0 and its containers stay")
     func gracefulStop() async throws {
         try await World.run { world in

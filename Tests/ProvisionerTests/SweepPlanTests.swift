@@ -155,6 +155,19 @@ struct SweepPlanTests {
         #expect(plan(row(condition) { $0.external = true }, [moved]).isEmpty)
     }
 
+    @Test(
+        "the address of a container that ended is nobody's: the engine gives its port to the next that asks",
+        arguments: [ContainerFacts.State.exited, .dead, .restarting, .created])
+    func addressOfTheDead(_ state: ContainerFacts.State) {
+        for condition in [WorkspaceCondition(.online), .init(.degraded, .errorRate), .init(.offline)] {
+            #expect(plan(row(condition), [container(state)]) == [.moveAddress(Self.id, generation: 2, url: nil)])
+            #expect(plan(row(condition), []) == [.moveAddress(Self.id, generation: 2, url: nil)])
+            #expect(plan(row(condition) { $0.url = nil }, [container(state)]).isEmpty)
+            #expect(plan(row(condition) { $0.external = true }, []).isEmpty)
+        }
+        #expect(plan(row(WorkspaceCondition(.online)), [container(.unknown)]).isEmpty)
+    }
+
     @Test("timeouts: the operator's word, else the larger of built-in and declared")
     func timeouts() {
         #expect(ProvisionTimeouts().seconds(for: "echo", declared: [:]) == 600)

@@ -190,6 +190,13 @@ struct AgentRecordingTests {
             try await fixture.store.updateCard(["v": 2], of: agent.id, tokenHash: agent.token.digest.hash).get()
             #expect(try await fixture.row(agent).agentCard == ["v": 2])
             #expect(try await fixture.storedEvents(agent.id).map(\.kind) == [.online, .online, .agentCardUpdated])
+
+            // What is known already is no event: an agent that says the same again and again fills nothing.
+            _ = try await fixture.store.register(moved).get()
+            let told = try await fixture.storedEvents(agent.id).count
+            _ = try await fixture.store.register(moved).get()
+            try await fixture.store.updateCard(moved.agentCard, of: agent.id, tokenHash: agent.token.digest.hash).get()
+            #expect(try await fixture.storedEvents(agent.id).count == told)
         }
     }
 

@@ -34,12 +34,13 @@ extension FakeRecords: AgentRecording {
         try await transact("register") { [self] state in
             if let refusal = state.refusal(of: registration.workspaceID, registration.tokenHash) { return .failure(refusal) }
             guard var row = state.rows[registration.workspaceID] else { return .failure(.workspaceMissing) }
+            let isNews = registration.isNews(to: row)
             row.agentCard = registration.agentCard
             row.url = registration.url ?? row.url
             row.lastHeartbeatAt = clock.now()
             state.rows[row.id] = row
             let arrival = LifecycleEvent.agentRegistered(url: row.url ?? "", cardText: registration.agentCard.text)
-            if let transition = WorkspaceStatusMachine.apply(arrival, to: row.condition) {
+            if isNews, let transition = WorkspaceStatusMachine.apply(arrival, to: row.condition) {
                 state.carryOut(transition, on: row.id, at: clock.now())
             }
             return state.rows[row.id].map { .success($0) } ?? .failure(.workspaceMissing)
@@ -49,6 +50,7 @@ extension FakeRecords: AgentRecording {
     public func updateCard(_ card: JSONValue, of id: WorkspaceID, tokenHash: [UInt8]) async throws -> Result<Void, AgentRefusal> {
         try await transact("updateCard") { [self] state in
             if let refusal = state.refusal(of: id, tokenHash) { return .failure(refusal) }
+            guard state.rows[id]?.agentCard != card else { return .success(()) }
             state.rows[id]?.agentCard = card
             state.emit(.agentCardUpdated, ["agent_card": card], id, at: clock.now())
             return .success(())

@@ -158,6 +158,13 @@ public struct Registration: Sendable {
     }
 }
 
+extension Registration {
+    /// Whether it says anything that `workspace` does not hold already: what is known is no event.
+    public func isNews(to workspace: Workspace) -> Bool {
+        workspace.condition != WorkspaceCondition(.online) || workspace.agentCard != agentCard || (url ?? workspace.url) != workspace.url
+    }
+}
+
 public struct TokenOwner: Sendable, Hashable {
     public let workspaceID: WorkspaceID
     public let generation: Int

@@ -11,5 +11,5 @@ public protocol WorkspaceRecovering: Sendable {
     /// No agent came in `seconds`: the row fails, the container stays, so that a late agent still recovers it.
     func failUnregistered(_ id: WorkspaceID, generation: Int, seconds: Int) async
     /// The engine moved the container's published port.
-    func moveAddress(of id: WorkspaceID, to url: String, generation: Int) async
+    func moveAddress(of id: WorkspaceID, to url: String?, generation: Int) async
 }

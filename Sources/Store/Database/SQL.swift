@@ -103,6 +103,8 @@ struct SQLFailure: Error, Sendable {
         case invalid
         /// The database file cannot be opened or written.
         case inaccessible
+        /// There is no room left to write in.
+        case full
         case statement
     }
 

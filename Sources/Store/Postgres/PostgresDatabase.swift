@@ -56,6 +56,7 @@ final class PostgresDatabase: Database {
             StoreError(
                 .databaseUnreachable, "the PostgreSQL server named by DATABASE_URL cannot be reached, or does not let us in",
                 next: "Check that it runs, and that host, user, password and database are right; the daemon's log has the server's words.")
+        case .full: .diskFull
         case .locked, .conflict:
             StoreError(
                 .databaseLocked, "another session holds the database's migration lock",

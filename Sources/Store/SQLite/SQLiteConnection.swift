@@ -117,7 +117,8 @@ extension SQLFailure {
         switch code & 0xFF {
         case SQLITE_BUSY, SQLITE_LOCKED: kind = .locked
         case SQLITE_NOTADB, SQLITE_CORRUPT: kind = .invalid
-        case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH, SQLITE_IOERR, SQLITE_FULL: kind = .inaccessible
+        case SQLITE_CANTOPEN, SQLITE_READONLY, SQLITE_PERM, SQLITE_AUTH, SQLITE_IOERR: kind = .inaccessible
+        case SQLITE_FULL: kind = .full
         default: kind = .statement
         }
         self.init(kind: kind, message: "SQLite \(code): \(message)")

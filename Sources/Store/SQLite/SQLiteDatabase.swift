@@ -80,6 +80,7 @@ final class SQLiteDatabase: Database {
                 .databaseLocked, "another process holds the database locked",
                 next: "Stop the other process (is a second berthd running?), then start again.")
         case .inaccessible, .connectionLost: SQLiteFile.unusable
+        case .full: .diskFull
         case .invalid, .statement, .conflict:
             StoreError(
                 .databaseInvalid, "the file is not a database of berthd's, or it is damaged",
@@ -109,7 +110,8 @@ final class SQLiteDatabase: Database {
 
     func probe() async throws {
         guard file.isInPlace else { throw SQLiteFile.lost }
-        _ = try await read { try $0.run("SELECT 1 FROM installation LIMIT 1") }
+        // A write that changes nothing: a disk without room lets every read pass.
+        _ = try await write { try $0.sql.run("UPDATE installation SET first_seen_at = first_seen_at") }
     }
 
     func close() async {

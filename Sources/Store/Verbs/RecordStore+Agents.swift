@@ -14,12 +14,13 @@ extension RecordStore {
     func register(_ registration: Registration) async throws -> Result<Workspace, AgentRefusal> {
         try await database.write { transaction in
             try transaction.asAgent(of: registration.workspaceID, tokenHash: registration.tokenHash) { workspace in
+                let isNews = registration.isNews(to: workspace)
                 workspace.agentCard = registration.agentCard
                 workspace.url = registration.url ?? workspace.url
                 workspace.lastHeartbeatAt = transaction.now
                 workspace.updatedAt = transaction.now
                 let arrival = LifecycleEvent.agentRegistered(url: workspace.url ?? "", cardText: registration.agentCard.text)
-                if let transition = WorkspaceStatusMachine.apply(arrival, to: workspace.condition) {
+                if isNews, let transition = WorkspaceStatusMachine.apply(arrival, to: workspace.condition) {
                     try transaction.carryOut(transition, on: &workspace)
                 } else {
                     try transaction.save(workspace)
@@ -32,9 +33,11 @@ extension RecordStore {
     func updateCard(_ card: JSONValue, of id: WorkspaceID, tokenHash: [UInt8]) async throws -> Result<Void, AgentRefusal> {
         let stored: Result<Workspace, AgentRefusal> = try await database.write { transaction in
             try transaction.asAgent(of: id, tokenHash: tokenHash) { workspace in
+                let isNews = workspace.agentCard != card
                 workspace.agentCard = card
                 workspace.updatedAt = transaction.now
                 try transaction.save(workspace)
+                guard isNews else { return workspace }
                 try transaction.emit(.agentCardUpdated, ["agent_card": card], for: id)
                 return workspace
             }

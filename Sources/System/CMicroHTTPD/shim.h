@@ -18,6 +18,7 @@ struct cmhd_options {
     int listen_socket;
     unsigned int threads;
     unsigned int connections;
+    unsigned int connections_per_address;
     size_t memory_per_connection;
     unsigned int idle_seconds;
     MHD_AccessHandlerCallback access;
@@ -32,7 +33,7 @@ static inline struct MHD_Daemon *cmhd_start(const struct cmhd_options *o) {
     // A pool of one thread is refused by the library: the option ends the list instead.
     return MHD_start_daemon(
         flags, 0, NULL, NULL, o->access, o->context, MHD_OPTION_LISTEN_SOCKET, o->listen_socket,
-        MHD_OPTION_CONNECTION_LIMIT, o->connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->memory_per_connection,
+        MHD_OPTION_CONNECTION_LIMIT, o->connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->connections_per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT, o->memory_per_connection,
         MHD_OPTION_CONNECTION_TIMEOUT, o->idle_seconds, MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_UNESCAPE_CALLBACK, cmhd_keep_escapes, NULL, MHD_OPTION_URI_LOG_CALLBACK, o->target, o->context,
         MHD_OPTION_NOTIFY_COMPLETED, o->completed, o->context, MHD_OPTION_NOTIFY_CONNECTION, o->connection, o->context,

@@ -36,6 +36,13 @@ final class AgentsDoor: Sendable {
         held = Mutex(Held(state: .waiting(Failure(.networkMissing, "the workspace network is being made")), listener: nil, host: nil))
     }
 
+    /// One container cannot take all connections: the others must still get in to beat.
+    private static var limits: ListenerLimits {
+        var limits = Machine.listenerLimits()
+        limits.connectionsPerAddress = 256
+        return limits
+    }
+
     var state: State { held.withLock { $0.state } }
 
     /// Looks every `interval` whether the network still is where the door listens.
@@ -77,7 +84,7 @@ final class AgentsDoor: Sendable {
         await former.listener?.stop(grace: .seconds(1))
         let listener: MicroHTTPServer
         do {
-            listener = try MicroHTTPServer.start(on: .tcp(host: host, port: port), limits: ListenerLimits(), threads: 1, handler: handler)
+            listener = try MicroHTTPServer.start(on: .tcp(host: host, port: port), limits: Self.limits, threads: 1, handler: handler)
         } catch {
             throw ListenFailure.coded(error, variable: .agentListen)
         }

@@ -104,8 +104,13 @@ final class World: Sendable {
             if let id = container["Id"]?.string { _ = try? docker("rm", "-f", id) }
         }
         for volume in (try? volumes()) ?? [] { _ = try? docker("volume", "rm", "-f", volume) }
-        let networks = (try? docker("network", "ls", "-q", "--filter", "label=\(WorkspaceLabels.instance)=\(instance)")) ?? ""
-        for network in networks.split(separator: "\n") { _ = try? docker("network", "rm", String(network)) }
+        // An endpoint of a container that is just going holds its network for a moment.
+        _ = try? await waitFor(seconds: 5, "the network to go") {
+            let networks = try docker("network", "ls", "-q", "--filter", "label=\(WorkspaceLabels.instance)=\(instance)").split(
+                separator: "\n")
+            for network in networks { try docker("network", "rm", String(network)) }
+            return networks.isEmpty ? true : nil
+        }
         try? FileManager.default.removeItem(atPath: directory)
         client.close()
     }

@@ -115,21 +115,21 @@ struct CreateValidationTests {
     func directories() async throws {
         let root = try #require(makeDirectory())
         defer { removeTree(root) }
-        mkdir("\(root)/work", 0o755)
+        mkdir("\(root)/srv", 0o755)
         mkdir("\(root)/other", 0o755)
-        mkdir("\(root)/work/src", 0o755)
-        symlink("\(root)/work/src", "\(root)/work/link")
-        symlink("\(root)/other", "\(root)/work/escape")
+        mkdir("\(root)/srv/src", 0o755)
+        symlink("\(root)/srv/src", "\(root)/srv/link")
+        symlink("\(root)/other", "\(root)/srv/escape")
         var settings = ProvisionSettings()
-        settings.workspaceDirectoryRoots = ["\(root)/work"]
+        settings.workspaceDirectoryRoots = ["\(root)/srv"]
         let world = try World(settings: settings)
         let provisioner = world.provisioner()
         var request = world.request()
-        request.workspaceDirectory = "\(root)/work/link"
+        request.workspaceDirectory = "\(root)/srv/link"
         request.workspaceAccess = "read_only"
         let id = try await world.provisioned(provisioner, request)
-        #expect(try world.onlyBox(of: id).spec.mounts.contains(.bind(hostPath: "\(root)/work/src", at: "/workspace", readOnly: true)))
-        for bad in ["\(root)/work/escape", "\(root)/other", "\(root)/work/../other", "\(root)/work/nobody", "\(root)/workshop", "relative"]
+        #expect(try world.onlyBox(of: id).spec.mounts.contains(.bind(hostPath: "\(root)/srv/src", at: "/workspace", readOnly: true)))
+        for bad in ["\(root)/srv/escape", "\(root)/other", "\(root)/srv/../other", "\(root)/srv/nobody", "\(root)/srvshop", "relative"]
         {
             request.workspaceDirectory = bad
             #expect(await code { _ = try await provisioner.create(request) } == .invalidField, "\(bad)")

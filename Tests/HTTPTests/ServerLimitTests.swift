@@ -218,4 +218,30 @@ struct ServerLimitTests {
             #expect(try await client.response().text == "firstsecond")
         }
     }
+
+    @Test("one address gets no more than its share of connections, and gets one again when it gives one back")
+    func connectionsOfOneAddress() async throws {
+        let handler: HTTPHandler = { _ in text("here") }
+        try await withServer(limits: Self.small { $0.connectionsPerAddress = 2 }, handler: handler) { server in
+            let held = [try await RawConnection.open(to: server.address), try await RawConnection.open(to: server.address)]
+            for client in held {
+                try await client.send(plainGet)
+                #expect(try await client.response().text == "here")
+            }
+            let third = try await RawConnection.open(to: server.address)
+            #expect(try await third.rest(within: 5).isEmpty)
+            await held[0].close()
+            let end = ContinuousClock.now + .seconds(10)
+            var answer: String?
+            while answer == nil, ContinuousClock.now < end {
+                let again = try await RawConnection.open(to: server.address)
+                answer = try? await {
+                    try await again.send(plainGet)
+                    return try await again.response(within: 1).text
+                }()
+                await again.close()
+            }
+            #expect(answer == "here")
+        }
+    }
 }

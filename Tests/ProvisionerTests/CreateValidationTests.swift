@@ -129,8 +129,7 @@ struct CreateValidationTests {
         request.workspaceAccess = "read_only"
         let id = try await world.provisioned(provisioner, request)
         #expect(try world.onlyBox(of: id).spec.mounts.contains(.bind(hostPath: "\(root)/srv/src", at: "/workspace", readOnly: true)))
-        for bad in ["\(root)/srv/escape", "\(root)/other", "\(root)/srv/../other", "\(root)/srv/nobody", "\(root)/srvshop", "relative"]
-        {
+        for bad in ["\(root)/srv/escape", "\(root)/other", "\(root)/srv/../other", "\(root)/srv/nobody", "\(root)/srvshop", "relative"] {
             request.workspaceDirectory = bad
             #expect(await code { _ = try await provisioner.create(request) } == .invalidField, "\(bad)")
         }

@@ -51,6 +51,37 @@ struct SQLiteFileTests {
         }
     }
 
+    @Test(
+        "a full disk is said to be full by writes and by the probe, and is well again with room",
+        .enabled(if: geteuid() == 0, "mounts a disk"))
+    func fullDisk() async throws {
+        let directory = TemporaryDirectory()
+        #expect(mount("tmpfs", directory.path, "tmpfs", 0, "size=1m") == 0)
+        defer {
+            umount2(directory.path, Int32(MNT_DETACH))
+            directory.remove()
+        }
+        let fixture = try await StoreFixture.open(.sqlite(path: directory.path + "/berth.db"))
+        let agent = try await fixture.workspace()
+        try await fixture.store.probe()
+        let filler = open(directory.path + "/filler", O_CREAT | O_WRONLY, 0o600)
+        let block = [UInt8](repeating: 1, count: 4096)
+        while write(filler, block, block.count) > 0 {}
+        close(filler)
+
+        let probed = await #expect(throws: StoreError.self) { try await fixture.store.probe() }
+        #expect(probed?.code == .diskFull)
+        #expect(probed?.next != nil)
+        let written = await #expect(throws: StoreError.self) {
+            try await fixture.store.append(.activityLogged, payload: [:], to: agent.id)
+        }
+        #expect(written?.code == .diskFull)
+        unlink(directory.path + "/filler")
+        try await fixture.store.probe()
+        try await fixture.store.append(.activityLogged, payload: [:], to: agent.id)
+        await fixture.store.close()
+    }
+
     @Test("once the file is replaced nothing is written any more, and the probe says why")
     func replaced() async throws {
         try await withPath { directory, path in

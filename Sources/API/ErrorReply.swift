@@ -16,20 +16,21 @@ enum ErrorReply {
         case .templateNotFound, .templateInvalid, .runtimeUnknown, .envMissing, .envReserved, .configMissing: 400
         case .adminAuthRequired, .adminAuthInvalid, .workspaceAuthRequired, .workspaceAuthInvalid: 401
         case .budgetExceeded: 402
-        case .callerInvalid, .accessDenied, .tierNotAllowed: 403
-        case .notFound, .workspaceNotFound, .containerMissing, .pathMissing: 404
+        case .callerInvalid, .accessDenied, .tierNotAllowed, .fieldForbidden: 403
+        case .notFound, .workspaceNotFound, .containerMissing, .pathMissing, .wrongState, .operationNotFound, .orphanNotFound: 404
         case .methodNotAllowed: 405
         case .confirmationRequired, .staleGeneration, .nameConflict, .portConflict, .volumeInUse, .containerNotRunning: 409
+        case .parentPaused, .parentCycle, .tasksActive, .externalWorkspace, .orphanNotQuarantined, .orphanHasNoContainer: 409
         case .workspaceRemoved: 410
         case .payloadTooLarge: 413
         case .internalError, .stopFailed, .engineRequestInvalid, .secretsUnreadable: 500
         case .imageNotFound, .commandNotFound, .startFailed, .copyFailed, .containerExited, .outOfMemory, .crashLoop: 500
-        case .provisionCancelled, .provisionInterrupted: 500
+        case .provisionCancelled, .provisionInterrupted, .agentSilent, .bootstrapFailed: 500
         case .secretsKeyInvalid, .stateDirectoryUnusable, .configurationInvalid, .portTaken, .alreadyRunning: 500
         case .engineError, .pullDenied, .pullFailed, .agentUnreachable, .agentResponseInvalid, .agentResponseTooLarge: 502
         case .shuttingDown, .workspaceUnavailable, .agentBusy, .platformUnavailable: 503
         case .engineUnavailable, .enginePermissionDenied, .engineTooOld, .engineTooNew, .networkMissing: 503
-        case .databaseLocked, .databaseNewer, .databaseUnreachable, .databaseInvalid, .databaseLost: 503
+        case .databaseLocked, .databaseNewer, .databaseUnreachable, .databaseInvalid, .databaseLost, .databaseForeign: 503
         case .engineTimeout, .pullStalled, .registerTimeout: 504
         case .diskFull: 507
         }

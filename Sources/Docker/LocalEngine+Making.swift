@@ -65,3 +65,7 @@ extension LocalEngine: ContainerRemoving {
         try await run(VolumeRemove(name: name))
     }
 }
+
+extension LocalEngine: ContainerStopping {
+    public func stop(_ containerID: String, grace: Duration) async throws { throw BackendError.containerMissing }
+}

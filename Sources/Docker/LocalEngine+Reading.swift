@@ -69,3 +69,10 @@ extension LocalEngine: ContainerReading {
         }
     }
 }
+
+extension LocalEngine: ContainerSurveying {
+    public func volumes() async throws -> [VolumeFacts] { throw BackendError.containerMissing }
+    public func details(of containerID: String) async throws -> ContainerDetails? { throw BackendError.containerMissing }
+    public func file(_ path: String, of containerID: String) async throws -> [UInt8]? { throw BackendError.containerMissing }
+    public func strangers() async throws -> [ContainerFacts] { throw BackendError.containerMissing }
+}

@@ -27,6 +27,18 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case stopFailed = "stop_failed"
     case budgetExceeded = "budget_exceeded"
     case staleGeneration = "stale_generation"
+    case wrongState = "wrong_state"
+    case parentPaused = "parent_paused"
+    case parentCycle = "parent_cycle"
+    case tasksActive = "tasks_active"
+    case externalWorkspace = "external_workspace"
+    case fieldForbidden = "field_forbidden"
+    case operationNotFound = "operation_not_found"
+
+    // Orphans
+    case orphanNotFound = "orphan_not_found"
+    case orphanNotQuarantined = "orphan_not_quarantined"
+    case orphanHasNoContainer = "orphan_has_no_container"
 
     // Templates
     case templateNotFound = "template_not_found"
@@ -66,6 +78,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case outOfMemory = "oom"
     case crashLoop = "crash_loop"
     case registerTimeout = "register_timeout"
+    case agentSilent = "agent_silent"
+    case bootstrapFailed = "bootstrap_failed"
     case provisionCancelled = "provision_cancelled"
     case provisionInterrupted = "provision_interrupted"
 
@@ -84,6 +98,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case databaseUnreachable = "database_unreachable"
     case databaseInvalid = "database_invalid"
     case databaseLost = "database_lost"
+    case databaseForeign = "database_foreign"
     case secretsKeyInvalid = "secrets_key_invalid"
     case secretsUnreadable = "secrets_unreadable"
     case stateDirectoryUnusable = "state_directory_unusable"

@@ -35,6 +35,12 @@ public struct Workspace: Sendable, Hashable {
     public var budgetLimit: Int64?
     public var overrides: RuntimeOverrides
     public var failure: WorkspaceFailure?
+    /// Minutes without work after which the workspace hibernates; nil means never.
+    public var hibernationIdleMinutes: Int?
+    /// When the agent last was at work, as its beats and its messages show.
+    public var lastWorkAt: Timestamp?
+    /// When the row was rebuilt from a container's labels; nil for rows that were created.
+    public var adoptedAt: Timestamp?
     /// Container or volumes of this row are still to be removed.
     public var pendingCleanup: Bool
     public var canvasX: Double
@@ -70,6 +76,9 @@ public struct Workspace: Sendable, Hashable {
     }
 
     public var status: WorkspaceStatus { condition.status }
+
+    /// Whether an agent was ever there: then the volumes may hold somebody's work, and the files in them are the agent's own.
+    public var hasLived: Bool { lastHeartbeatAt != nil || adoptedAt != nil }
 }
 
 /// How a host directory is mounted at `/workspace`.

@@ -8,6 +8,10 @@ public enum EventKind: String, Sendable, CaseIterable, Hashable {
     case offline = "WORKSPACE_OFFLINE"
     case degraded = "WORKSPACE_DEGRADED"
     case removed = "WORKSPACE_REMOVED"
+    case paused = "WORKSPACE_PAUSED"
+    case hibernated = "WORKSPACE_HIBERNATED"
+    case adopted = "WORKSPACE_ADOPTED"
+    case updated = "WORKSPACE_UPDATED"
     case agentCardUpdated = "AGENT_CARD_UPDATED"
     case taskUpdated = "TASK_UPDATED"
     case heartbeat = "WORKSPACE_HEARTBEAT"
@@ -19,7 +23,7 @@ public enum EventKind: String, Sendable, CaseIterable, Hashable {
         switch self {
         case .taskUpdated, .activityLogged, .agentMessage: true
         case .provisioning, .provisionProgress, .provisionFailed, .awaitingAgent, .online, .offline, .degraded, .removed,
-            .agentCardUpdated, .heartbeat:
+            .paused, .hibernated, .adopted, .updated, .agentCardUpdated, .heartbeat:
             false
         }
     }

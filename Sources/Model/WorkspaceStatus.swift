@@ -13,8 +13,10 @@ public enum ConditionCause: String, Sendable, CaseIterable, Hashable {
     case wedged
     /// Degraded by its error rate; clears below `BeatSignal.recoverBelow`.
     case errorRate = "error_rate"
-    /// Failed because no agent came in time; an agent that comes after all brings it online.
+    /// Failed because no agent came in time, or because somebody said that none will; an agent that comes after all brings it online.
     case registerTimeout = "register_timeout"
+    /// Failed because it ended, or fell silent, more often than the restart budget allows: it is kept, stopped, until somebody restarts it.
+    case crashLoop = "crash_loop"
     /// Failed for a reason that a beat does not mend.
     case provision
 }
@@ -33,7 +35,7 @@ public struct WorkspaceCondition: Sendable, Hashable {
     public static let all: [WorkspaceCondition] = WorkspaceStatus.allCases.flatMap { status -> [WorkspaceCondition] in
         switch status {
         case .degraded: [.init(.degraded, .wedged), .init(.degraded, .errorRate)]
-        case .failed: [.init(.failed, .registerTimeout), .init(.failed, .provision)]
+        case .failed: [.init(.failed, .registerTimeout), .init(.failed, .crashLoop), .init(.failed, .provision)]
         case .provisioning, .online, .offline, .removed, .paused, .hibernated, .hibernating, .awaitingAgent: [.init(status)]
         }
     }

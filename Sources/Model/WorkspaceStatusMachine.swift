@@ -5,7 +5,14 @@ public enum LifecycleEvent: Sendable, Hashable {
     case beatReceived(BeatSignal)
     case provisionFailed(code: ErrorCode, message: String)
     case registerDeadlinePassed(seconds: Int, runtime: String, message: String)
-    case containerLost(reason: String)
+    case bootstrapFailed(message: String, logTail: String)
+    /// Its container ended, or its beats stopped: nobody answers there now.
+    case agentLost(reason: String)
+    case crashLooped(code: ErrorCode, message: String)
+    case pauseRequested(name: String)
+    case hibernationClaimed
+    /// Its container is stopped.
+    case hibernationCompleted(name: String, tier: Int)
     case removalRequested
 }
 
@@ -69,7 +76,12 @@ public enum WorkspaceStatusMachine {
         case .provisionFailed(let code, let message): provisionFailed(condition, code: code, message: message)
         case .registerDeadlinePassed(let seconds, let runtime, let message):
             registerDeadlinePassed(condition, seconds: seconds, runtime: runtime, message: message)
-        case .containerLost(let reason): containerLost(condition, reason: reason)
+        case .bootstrapFailed(let message, let logTail): bootstrapFailed(condition, message: message, logTail: logTail)
+        case .agentLost(let reason): agentLost(condition, reason: reason)
+        case .crashLooped(let code, let message): crashLooped(condition, code: code, message: message)
+        case .pauseRequested(let name): pauseRequested(condition, name: name)
+        case .hibernationClaimed: hibernationClaimed(condition)
+        case .hibernationCompleted(let name, let tier): hibernationCompleted(condition, name: name, tier: tier)
         case .removalRequested: removalRequested(condition)
         }
     }
@@ -96,6 +108,8 @@ public enum WorkspaceStatusMachine {
     private static func agentRegistered(_ condition: WorkspaceCondition, url: String, cardText: String) -> Transition? {
         let card = (try? JSONValue(parsing: cardText)) ?? .null
         switch condition.status {
+        case .failed where condition.cause == .crashLoop:
+            return nil
         case .provisioning, .online, .offline, .degraded, .failed, .awaitingAgent:
             return move(.online, nil, .emit(.online, ["url": .string(url), "agent_card": card]))
         case .removed, .paused, .hibernated, .hibernating:
@@ -157,10 +171,63 @@ public enum WorkspaceStatusMachine {
         }
     }
 
-    private static func containerLost(_ condition: WorkspaceCondition, reason: String) -> Transition? {
+    private static func bootstrapFailed(_ condition: WorkspaceCondition, message: String, logTail: String) -> Transition? {
+        switch condition.status {
+        case .provisioning:
+            move(
+                .failed, .registerTimeout,
+                .emit(
+                    .provisionFailed,
+                    [
+                        "error": .string(message), "code": .string(ErrorCode.bootstrapFailed.rawValue), "log_tail": .string(logTail),
+                        "source": "bootstrap_watcher",
+                    ]))
+        case .online, .offline, .degraded, .failed, .removed, .paused, .hibernated, .hibernating, .awaitingAgent:
+            nil
+        }
+    }
+
+    private static func agentLost(_ condition: WorkspaceCondition, reason: String) -> Transition? {
         switch condition.status {
         case .online, .degraded: move(.offline, nil, .emit(.offline, ["reason": .string(reason)]))
         case .provisioning, .offline, .failed, .removed, .paused, .hibernated, .hibernating, .awaitingAgent: nil
+        }
+    }
+
+    private static func crashLooped(_ condition: WorkspaceCondition, code: ErrorCode, message: String) -> Transition? {
+        switch condition.status {
+        case .failed where condition.cause != .registerTimeout:
+            nil
+        case .provisioning, .online, .offline, .degraded, .failed:
+            move(
+                .failed, .crashLoop, .clearAddress,
+                .emit(
+                    .provisionFailed,
+                    ["error": .string(message), "code": .string(code.rawValue), "source": "restart_budget"]))
+        case .removed, .paused, .hibernated, .hibernating, .awaitingAgent:
+            nil
+        }
+    }
+
+    private static func pauseRequested(_ condition: WorkspaceCondition, name: String) -> Transition? {
+        switch condition.status {
+        case .removed, .paused: nil
+        case .provisioning, .online, .offline, .degraded, .failed, .hibernated, .hibernating, .awaitingAgent:
+            move(.paused, nil, .clearAddress, .emit(.paused, ["name": .string(name)]))
+        }
+    }
+
+    private static func hibernationClaimed(_ condition: WorkspaceCondition) -> Transition? {
+        switch condition.status {
+        case .online, .degraded: move(.hibernating, nil, .clearAddress)
+        case .provisioning, .offline, .failed, .removed, .paused, .hibernated, .hibernating, .awaitingAgent: nil
+        }
+    }
+
+    private static func hibernationCompleted(_ condition: WorkspaceCondition, name: String, tier: Int) -> Transition? {
+        switch condition.status {
+        case .hibernating: move(.hibernated, nil, .emit(.hibernated, ["name": .string(name), "tier": .int(tier)]))
+        case .provisioning, .online, .offline, .degraded, .failed, .removed, .paused, .hibernated, .awaitingAgent: nil
         }
     }
 

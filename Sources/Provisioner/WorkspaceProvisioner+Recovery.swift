@@ -1,9 +1,25 @@
 public import Model
 
-extension WorkspaceProvisioner: WorkspaceRecovering {
+extension WorkspaceProvisioner: WorkspaceReconciling {
+    public func carryOut(_ action: ReconcileAction) async {
+        switch action {
+        case .resume(let id, let reason): await resume(id, reason: reason)
+        case .teardown(let id, let reason):
+            log.info("cleaning up", ("workspace", id.text), ("reason", reason))
+            _ = await teardown(id)
+        case .failExited(let id, let generation, let container, let exitCode):
+            await failExited(container, of: id, generation: generation, exitCode: exitCode)
+        case .failUnregistered(let id, let generation, let seconds): await failUnregistered(id, generation: generation, seconds: seconds)
+        case .moveAddress(let id, let generation, let url): await moveAddress(of: id, to: url, generation: generation)
+        case .markOffline, .startAgain, .recreate, .restartSilent, .failCrashLoop, .stopContainers, .removeStale, .hibernate,
+            .finishHibernation:
+            break
+        }
+    }
+
     public func inFlight() -> Set<WorkspaceID> { jobs.workspaces }
 
-    public func resume(_ id: WorkspaceID, reason: String) async {
+    func resume(_ id: WorkspaceID, reason: String) async {
         guard !inFlight().contains(id) else { return }
         log.info("taking up an interrupted provision", ("workspace", id.text), ("reason", reason))
         jobs.start(id) {
@@ -50,20 +66,20 @@ extension WorkspaceProvisioner: WorkspaceRecovering {
         }
     }
 
-    public func teardown(_ id: WorkspaceID) async -> ErrorCode? {
+    func teardown(_ id: WorkspaceID) async -> ErrorCode? {
         await lanes.run(id) {
             do { return try await removals.run { await cleanUp(id) } } catch { return .shuttingDown }
         }
     }
 
-    public func failExited(_ container: ContainerFacts, of id: WorkspaceID, generation: Int, exitCode: Int?) async {
+    func failExited(_ container: ContainerFacts, of id: WorkspaceID, generation: Int, exitCode: Int?) async {
         await lanes.run(id) {
             guard let row = await waitingRow(id, generation) else { return }
             await unbroken { await self.fail(row, because: ContainerExit(container, exitCode: exitCode)) }
         }
     }
 
-    public func failUnregistered(_ id: WorkspaceID, generation: Int, seconds: Int) async {
+    func failUnregistered(_ id: WorkspaceID, generation: Int, seconds: Int) async {
         await lanes.run(id) {
             guard let row = await waitingRow(id, generation) else { return }
             do {
@@ -83,7 +99,7 @@ extension WorkspaceProvisioner: WorkspaceRecovering {
         }
     }
 
-    public func moveAddress(of id: WorkspaceID, to url: String?, generation: Int) async {
+    func moveAddress(of id: WorkspaceID, to url: String?, generation: Int) async {
         do {
             try await records.recordAddress(url, for: id, generation: generation)
             log.info(url == nil ? "address is nobody's now" : "address moved by the engine", ("workspace", id.text))

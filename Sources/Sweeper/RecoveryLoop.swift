@@ -13,7 +13,7 @@ public final class RecoveryLoop: Sendable {
 
     private let records: any WorkspaceReading
     private let engine: any ContainerReading
-    private let recovery: any WorkspaceRecovering
+    private let recovery: any WorkspaceReconciling
     private let templates: any TemplateSource
     private let timeouts: ProvisionTimeouts
     private let clock: any TimeSource
@@ -23,7 +23,7 @@ public final class RecoveryLoop: Sendable {
     private let fullPasses = Mutex(FullPasses.none)
 
     public init(
-        records: any WorkspaceReading, containers: any ContainerReading, recovery: any WorkspaceRecovering, templates: any TemplateSource,
+        records: any WorkspaceReading, containers: any ContainerReading, recovery: any WorkspaceReconciling, templates: any TemplateSource,
         timeouts: ProvisionTimeouts, clock: any TimeSource, log: any LogSink, interval: Duration = .seconds(30)
     ) {
         self.records = records
@@ -176,23 +176,9 @@ extension RecoveryLoop {
             declaredTimeouts: declared)
     }
 
-    private func carryOut(_ actions: [SweepAction]) async {
+    private func carryOut(_ actions: [ReconcileAction]) async {
         await withDiscardingTaskGroup { group in
-            for action in actions { group.addTask { await self.carryOut(action) } }
-        }
-    }
-
-    private func carryOut(_ action: SweepAction) async {
-        switch action {
-        case .resume(let id, let reason): await recovery.resume(id, reason: reason)
-        case .teardown(let id, let reason):
-            log.info("cleaning up", ("workspace", id.text), ("reason", reason))
-            _ = await recovery.teardown(id)
-        case .failExited(let id, let generation, let container, let exitCode):
-            await recovery.failExited(container, of: id, generation: generation, exitCode: exitCode)
-        case .failUnregistered(let id, let generation, let seconds):
-            await recovery.failUnregistered(id, generation: generation, seconds: seconds)
-        case .moveAddress(let id, let generation, let url): await recovery.moveAddress(of: id, to: url, generation: generation)
+            for action in actions { group.addTask { await self.recovery.carryOut(action) } }
         }
     }
 }

@@ -28,23 +28,13 @@ public struct SweepFacts: Sendable {
     }
 }
 
-/// One thing a pass wants done.
-public enum SweepAction: Sendable, Hashable {
-    case resume(WorkspaceID, reason: String)
-    case teardown(WorkspaceID, reason: String)
-    case failExited(WorkspaceID, generation: Int, container: ContainerFacts, exitCode: Int?)
-    case failUnregistered(WorkspaceID, generation: Int, seconds: Int)
-    /// nil: there is nobody to dial.
-    case moveAddress(WorkspaceID, generation: Int, url: String?)
-}
-
 /// Facts in, actions out: no clock, no I/O. A fact that could not be read is not in here, and then nothing is done about it.
 public enum SweepPlan {
-    public static func actions(for facts: SweepFacts) -> [SweepAction] {
+    public static func actions(for facts: SweepFacts) -> [ReconcileAction] {
         facts.rows.filter { !facts.inFlight.contains($0.id) }.compactMap { action(for: $0, facts.containers[$0.id] ?? [], facts) }
     }
 
-    private static func action(for row: Workspace, _ containers: [ContainerFacts], _ facts: SweepFacts) -> SweepAction? {
+    private static func action(for row: Workspace, _ containers: [ContainerFacts], _ facts: SweepFacts) -> ReconcileAction? {
         let current = containers.first { $0.generation == row.generation }
         switch row.status {
         case .removed: return cleanup(row, containers, "the workspace is removed")
@@ -55,12 +45,12 @@ public enum SweepPlan {
         }
     }
 
-    private static func cleanup(_ row: Workspace, _ containers: [ContainerFacts], _ reason: String) -> SweepAction? {
+    private static func cleanup(_ row: Workspace, _ containers: [ContainerFacts], _ reason: String) -> ReconcileAction? {
         row.pendingCleanup || !containers.isEmpty ? .teardown(row.id, reason: reason) : nil
     }
 
     /// A provision that nobody works on: either its agent is awaited, or the daemon died in the middle of it.
-    private static func waiting(_ row: Workspace, _ current: ContainerFacts?, _ facts: SweepFacts) -> SweepAction? {
+    private static func waiting(_ row: Workspace, _ current: ContainerFacts?, _ facts: SweepFacts) -> ReconcileAction? {
         guard let current else { return .resume(row.id, reason: "there is no container of generation \(row.generation)") }
         let exit = facts.observedExits[current.id]
         switch current.state {
@@ -77,7 +67,7 @@ public enum SweepPlan {
     }
 
     /// Counted from the container's start: a slow pull takes nothing from the agent's time.
-    private static func deadline(_ row: Workspace, _ current: ContainerFacts, _ facts: SweepFacts) -> SweepAction? {
+    private static func deadline(_ row: Workspace, _ current: ContainerFacts, _ facts: SweepFacts) -> ReconcileAction? {
         let seconds = facts.timeouts.seconds(for: row.runtime, declared: facts.declaredTimeouts)
         let starts = [row.provisionStartedAt ?? row.createdAt, current.startedAt].compactMap { $0 }
         guard let start = starts.max(), facts.now - start >= .seconds(seconds) else { return nil }
@@ -86,7 +76,7 @@ public enum SweepPlan {
 
     /// The engine moves a port when it starts a container again, and gives the port of one that ended to the next that asks: an address
     /// that is no longer the agent's own must not be dialled.
-    private static func move(_ row: Workspace, _ current: ContainerFacts?) -> SweepAction? {
+    private static func move(_ row: Workspace, _ current: ContainerFacts?) -> ReconcileAction? {
         guard !row.external else { return nil }
         switch current?.state {
         case .running:

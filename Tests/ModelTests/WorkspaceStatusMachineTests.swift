@@ -114,7 +114,7 @@ struct LifecycleTransitionTests {
             to: "failed/provision"
         ),
         (.registerDeadlinePassed(seconds: 600, runtime: "echo", message: "late"), from: ["provisioning"], to: "failed/register_timeout"),
-        (.containerLost(reason: "died"), from: ["online", "degraded/wedged", "degraded/error_rate"], to: "offline"),
+        (.agentLost(reason: "died"), from: ["online", "degraded/wedged", "degraded/error_rate"], to: "offline"),
         (
             .removalRequested,
             from: [

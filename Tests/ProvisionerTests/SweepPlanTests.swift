@@ -29,7 +29,7 @@ struct SweepPlanTests {
     }
 
     private func plan(_ row: Workspace, _ containers: [ContainerFacts], seconds: Int64 = 1, _ change: (inout SweepFacts) -> Void = { _ in })
-        -> [SweepAction]
+        -> [ReconcileAction]
     {
         var facts = SweepFacts(rows: [row], containers: [row.id: containers], now: Self.start + .seconds(seconds))
         change(&facts)

@@ -1,7 +1,9 @@
 public import Model
 import Synchronization
 
-extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMaking, ContainerRemoving, ContainerReading {
+extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMaking, ContainerStopping, ContainerRemoving,
+    ContainerReading, ContainerSurveying
+{
     public func probe() async throws -> EngineFacts {
         try await faults.perform("probe") { EngineFacts(version: "fake", apiVersion: "1.41", operatingSystem: "linux") }
     }
@@ -138,6 +140,52 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
         }
     }
 
+    public func stop(_ containerID: String, grace: Duration) async throws {
+        let event = try await faults.perform("stop") { [self] in
+            state.withLock { state -> ContainerEvent? in
+                guard let box = state.boxes[containerID], [.running, .restarting, .paused].contains(box.facts.state) else { return nil }
+                return Self.end(containerID, 143, restarts: false, &state, clock.now())
+            }
+        }
+        send(event)
+    }
+
+    public func volumes() async throws -> [VolumeFacts] {
+        try await faults.perform("volumes") { [self] in
+            state.withLock { state in
+                state.volumes.filter { WorkspaceLabels($0.value, of: instance) != nil }
+                    .map { VolumeFacts(name: $0.key, labels: $0.value, createdAt: nil) }.sorted { $0.name < $1.name }
+            }
+        }
+    }
+
+    public func details(of containerID: String) async throws -> ContainerDetails? {
+        try await faults.perform("details") { [self] in
+            state.withLock { state in
+                guard let box = state.boxes[containerID] else { return nil }
+                var details = ContainerDetails(facts: box.facts)
+                details.environment = box.spec.environment
+                details.memoryBytes = box.spec.memoryBytes
+                details.nanoCPUs = box.spec.nanoCPUs
+                details.pidsLimit = Int64(box.spec.pidsLimit)
+                details.restartPolicy = "unless-stopped"
+                details.imageDigests = state.images[box.facts.image]?.digests ?? []
+                details.mounts = box.spec.mounts.map(ContainerDetails.MountFacts.init)
+                return details
+            }
+        }
+    }
+
+    public func file(_ path: String, of containerID: String) async throws -> [UInt8]? {
+        try await faults.perform("file") { [self] in state.withLock { $0.boxes[containerID]?.files[path]?.bytes } }
+    }
+
+    public func strangers() async throws -> [ContainerFacts] {
+        try await faults.perform("strangers") { [self] in
+            boxes.filter { !isOurs($0) && ($0.facts.name.hasPrefix("ws-") || $0.facts.labels[WorkspaceLabels.managed] != nil) }.map(\.facts)
+        }
+    }
+
     public func logs(of containerID: String, _ options: LogOptions) async throws -> AsyncThrowingStream<LogChunk, any Error> {
         try await faults.perform("logs") { [self] in
             state.withLock { $0.logReads.append(options) }
@@ -167,5 +215,14 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
 
     private static func noContainer(_ id: String) -> BackendError {
         BackendError(.missing, .containerMissing, "there is no container \(id)")
+    }
+}
+
+extension ContainerDetails.MountFacts {
+    init(_ mount: ContainerSpec.Mount) {
+        switch mount {
+        case .volume(let name, let path): self.init(type: "volume", source: name, target: path, readOnly: false)
+        case .bind(let path, let target, let readOnly): self.init(type: "bind", source: path, target: target, readOnly: readOnly)
+        }
     }
 }

@@ -16,14 +16,19 @@ public final class FakeRecords: Sendable {
         var tokens: [[UInt8]: Token] = [:]
         var events: [WorkspaceID: [WorkspaceEvent]] = [:]
         var fresh: [WorkspaceEvent] = []
+        var operations: [WorkspaceOperation] = []
+        var orphans: [WorkspaceID: Orphan] = [:]
+        var audit: [AuditEvent] = []
+        var installationSeenAt: Timestamp
     }
 
     public let faults = FaultScript()
     let clock: any TimeSource
     private let live: (any EventPublishing)?
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     public init(clock: any TimeSource, live: (any EventPublishing)? = nil) {
+        state = Mutex(State(installationSeenAt: clock.now()))
         self.clock = clock
         self.live = live
     }
@@ -84,6 +89,13 @@ extension FakeRecords.State {
         }
     }
 
+    /// False when the event changes nothing.
+    mutating func move(_ id: WorkspaceID, by event: LifecycleEvent, at now: Timestamp) -> Bool {
+        guard let row = rows[id], let transition = WorkspaceStatusMachine.apply(event, to: row.condition) else { return false }
+        carryOut(transition, on: id, at: now)
+        return true
+    }
+
     mutating func revokeTokens(of id: WorkspaceID) {
         for (hash, token) in tokens where token.workspace == id { tokens[hash]?.revoked = true }
     }
@@ -124,12 +136,9 @@ extension FakeRecords: ProvisionRecording {
 
     public func insert(_ new: NewWorkspace) async throws -> Workspace {
         try await transact("insert") { [self] state in
-            let row = new.workspace
-            state.rows[row.id] = row
-            state.secrets[row.id] = WorkspaceSecrets(environment: new.secrets, files: new.secretFiles)
-            if let token = new.token { state.tokens[token.hash] = Token(workspace: row.id, generation: row.generation) }
-            for event in new.events { state.emit(event.kind, event.payload, row.id, at: clock.now()) }
-            return row
+            state.insert(new)
+            for event in new.events { state.emit(event.kind, event.payload, new.workspace.id, at: clock.now()) }
+            return new.workspace
         }
     }
 
@@ -137,15 +146,20 @@ extension FakeRecords: ProvisionRecording {
         try await transact("secrets") { $0.secrets[id] ?? WorkspaceSecrets() }
     }
 
-    public func beginGeneration(of id: WorkspaceID, token: TokenDigest) async throws -> Workspace? {
-        try await transact("beginGeneration") { [self] state in
-            guard var row = state.rows[id], row.status != .removed else { return nil }
-            state.revokeTokens(of: id)
-            row.generation += 1
-            row.provisionStartedAt = clock.now()
-            state.rows[id] = row
-            state.tokens[token.hash] = Token(workspace: id, generation: row.generation)
-            return row
+    public func startProvision(of id: WorkspaceID, token: TokenDigest?, from: Set<WorkspaceStatus>) async throws -> Workspace? {
+        try await transact("startProvision") { [self] state in
+            guard let row = state.rows[id], row.status != .removed, from.contains(row.status) else { return nil }
+            if let token {
+                state.revokeTokens(of: id)
+                state.rows[id]?.generation += 1
+                state.tokens[token.hash] = Token(workspace: id, generation: row.generation + 1)
+            }
+            state.rows[id]?.provisionStartedAt = clock.now()
+            if let transition = WorkspaceStatusMachine.apply(.provisionStarted, to: row.condition) {
+                let facts: JSONObject = ["name": .string(row.name), "tier": .int(row.tier), "runtime": .string(row.runtime)]
+                state.carryOut(transition, on: id, at: clock.now(), adding: facts)
+            }
+            return state.rows[id]
         }
     }
 
@@ -174,8 +188,7 @@ extension FakeRecords: ProvisionRecording {
     {
         try await transact("apply") { [self] state in
             guard let row = state.rows[id], generation == nil || row.generation == generation else { return nil }
-            guard let transition = WorkspaceStatusMachine.apply(event, to: row.condition) else { return nil }
-            state.carryOut(transition, on: id, at: clock.now())
+            guard state.move(id, by: event, at: clock.now()) else { return nil }
             if let failure {
                 state.rows[id]?.failure = failure
                 state.rows[id]?.lastSampleError = failure.message

@@ -219,6 +219,65 @@ public struct ContainerFacts: Sendable, Hashable {
     }
 }
 
+/// Everything `inspect` shows of a container beyond its facts.
+public struct ContainerDetails: Sendable, Hashable {
+    public struct MountFacts: Sendable, Hashable {
+        /// `volume` or `bind`.
+        public let type: String
+        /// The volume's name, or the directory of the host.
+        public let source: String
+        public let target: String
+        public let readOnly: Bool
+
+        public init(type: String, source: String, target: String, readOnly: Bool) {
+            self.type = type
+            self.source = source
+            self.target = target
+            self.readOnly = readOnly
+        }
+    }
+
+    public struct PortFacts: Sendable, Hashable {
+        /// For example `8000/tcp`.
+        public let container: String
+        public let hostAddress: String
+        public let hostPort: Int
+
+        public init(container: String, hostAddress: String, hostPort: Int) {
+            self.container = container
+            self.hostAddress = hostAddress
+            self.hostPort = hostPort
+        }
+    }
+
+    public var facts: ContainerFacts
+    /// `name@sha256:...` of the image, as the registry knows it; empty for an image that was built here.
+    public var imageDigests: [String] = []
+    public var memoryBytes: Int64 = 0
+    public var nanoCPUs: Int64 = 0
+    public var pidsLimit: Int64 = 0
+    public var restartPolicy = ""
+    public var mounts: [MountFacts] = []
+    public var ports: [PortFacts] = []
+    /// With values, some of them secrets: it never leaves the daemon.
+    public var environment: [EnvironmentVariable] = []
+
+    public init(facts: ContainerFacts) { self.facts = facts }
+}
+
+/// A volume of ours.
+public struct VolumeFacts: Sendable, Hashable {
+    public let name: String
+    public let labels: [String: String]
+    public let createdAt: Timestamp?
+
+    public init(name: String, labels: [String: String], createdAt: Timestamp?) {
+        self.name = name
+        self.labels = labels
+        self.createdAt = createdAt
+    }
+}
+
 public struct LogOptions: Sendable, Hashable {
     /// The last so many lines; nil means all.
     public var tail: Int?
@@ -290,6 +349,12 @@ public protocol ContainerMaking: Sendable {
     func start(_ containerID: String) async throws
 }
 
+public protocol ContainerStopping: Sendable {
+    /// Ends it and keeps the engine from starting it again: SIGTERM, and SIGKILL when `grace` is over. Success when it does not run, or is
+    /// gone.
+    func stop(_ containerID: String, grace: Duration) async throws
+}
+
 public protocol ContainerRemoving: Sendable {
     /// Kills and removes. Success when it is gone already.
     func removeContainer(_ containerID: String) async throws
@@ -312,5 +377,18 @@ public protocol ContainerReading: Sendable {
     func events(since: Timestamp?) async throws -> AsyncThrowingStream<ContainerEvent, any Error>
 }
 
+/// Closer looks than a pass over all containers needs.
+public protocol ContainerSurveying: Sendable {
+    /// Every volume of this installation.
+    func volumes() async throws -> [VolumeFacts]
+    /// nil when there is no such container.
+    func details(of containerID: String) async throws -> ContainerDetails?
+    /// The content of one small file (64 KiB at most) of a container in any state; nil when there is no such file or container.
+    func file(_ path: String, of containerID: String) async throws -> [UInt8]?
+    /// Containers on this engine that look like workspaces (by name, or by another installation's labels) and are not ours.
+    func strangers() async throws -> [ContainerFacts]
+}
+
 /// Everything a place that runs workspaces can do. The local engine and the fake both pass `EngineContractTests`.
-public typealias WorkspaceBackend = EngineProbing & NetworkEnsuring & ImageStoring & ContainerMaking & ContainerRemoving & ContainerReading
+public typealias WorkspaceBackend = EngineProbing & NetworkEnsuring & ImageStoring & ContainerMaking & ContainerStopping & ContainerRemoving
+    & ContainerReading & ContainerSurveying

@@ -63,9 +63,10 @@ public protocol WorkspaceReading: Sendable {
 public protocol ProvisionRecording: WorkspaceReading {
     func insert(_ new: NewWorkspace) async throws -> Workspace
     func secrets(of id: WorkspaceID) async throws -> WorkspaceSecrets
-    /// Raises the generation, revokes every earlier token, stores `token` for the new one and restarts the provision clock.
-    /// nil when the row is missing or removed.
-    func beginGeneration(of id: WorkspaceID, token: TokenDigest) async throws -> Workspace?
+    /// Moves the row to `provisioning` by the status machine and restarts the provision clock. With `token`, a new generation begins: the
+    /// number is raised and every earlier token revoked. Without, the container that is there is started again under its own token.
+    /// nil, and nothing changed, when the row is missing or in none of the statuses of `from`.
+    func startProvision(of id: WorkspaceID, token: TokenDigest?, from: Set<WorkspaceStatus>) async throws -> Workspace?
     func recordContainer(_ containerID: String?, image: String?, for id: WorkspaceID, generation: Int) async throws
     /// Stores where the agent is dialled. No event: the address is not the agent's state.
     func recordAddress(_ url: String?, for id: WorkspaceID, generation: Int) async throws
@@ -77,9 +78,40 @@ public protocol ProvisionRecording: WorkspaceReading {
     /// Marks every row removed (tokens revoked, events stored: `cascade_deleted` on `root`) and pending cleanup, in one transaction.
     func markRemoved(root: WorkspaceID, descendants: [WorkspaceID]) async throws
     func setPendingCleanup(_ pending: Bool, for id: WorkspaceID) async throws
+    /// Applies `event` to each row by the status machine, all in one transaction. Returns the rows that moved, in the order given.
+    func applyToAll(_ events: [(id: WorkspaceID, event: LifecycleEvent)]) async throws -> [Workspace]
+    /// Writes `change` and `WORKSPACE_UPDATED`, in one transaction. nil when the row is missing; throws `workspace_removed` for a removed one,
+    /// `parent_cycle` for a parent that is the row itself or below it, `invalid_field` for one that is not live.
+    func change(_ id: WorkspaceID, _ change: WorkspaceChange) async throws -> Workspace?
+    /// Moves an `online` or `degraded` row to `hibernating`, when it has no active tasks or `evenBusy` is set, and, where `idleSince` is given,
+    /// when no work was noted after it.
+    func claimHibernation(of id: WorkspaceID, evenBusy: Bool, idleSince: Timestamp?) async throws -> HibernationClaim
+    /// Work was seen at `at`; earlier than what is stored changes nothing.
+    func noteWork(on id: WorkspaceID, at: Timestamp) async throws
+
+    func openOperation(_ kind: WorkspaceOperation.Kind, on id: WorkspaceID, reason: String?) async throws -> Int64
+    /// Moves an operation on; `running` notes the start, every other state the end. One that is over stays as it is.
+    func markOperation(_ operation: Int64, _ state: WorkspaceOperation.State, code: ErrorCode?, reason: String?) async throws
+    /// The newest first, at most `limit`.
+    func operations(of id: WorkspaceID, limit: Int) async throws -> [WorkspaceOperation]
+    /// Ends, as interrupted, what an earlier process left open.
+    func interruptOperations() async throws
+}
+
+/// What came of asking for a hibernation.
+public enum HibernationClaim: Sendable, Hashable {
+    case claimed(Workspace)
+    case busy(activeTasks: Int)
+    /// The row is missing, or neither online nor degraded, or was at work meanwhile.
+    case notNow
 }
 
 extension ProvisionRecording {
+    /// Begins a new generation of whatever is not removed.
+    public func beginGeneration(of id: WorkspaceID, token: TokenDigest) async throws -> Workspace? {
+        try await startProvision(of: id, token: token, from: Set(WorkspaceStatus.allCases).subtracting([.removed]))
+    }
+
     public func append(_ kind: EventKind, payload: JSONObject, to id: WorkspaceID) async throws {
         try await append([(kind, payload)], to: id)
     }

@@ -33,19 +33,6 @@ extension RecordStore {
         return secrets
     }
 
-    func beginGeneration(of id: WorkspaceID, token: TokenDigest) async throws -> Workspace? {
-        try await database.write { transaction in
-            guard var workspace = try transaction.lock(id), workspace.status != .removed else { return nil }
-            workspace.generation += 1
-            workspace.provisionStartedAt = transaction.now
-            workspace.updatedAt = transaction.now
-            try transaction.save(workspace)
-            try transaction.revokeTokens(of: id)
-            try transaction.store(token, for: workspace)
-            return workspace
-        }
-    }
-
     func recordContainer(_ containerID: String?, image: String?, for id: WorkspaceID, generation: Int) async throws {
         try await database.write { transaction in
             _ = try transaction.sql.run(

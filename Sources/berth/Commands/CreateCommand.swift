@@ -115,7 +115,8 @@ struct Arrival {
             case .online: outcome = .online
             case .provisionFailed: outcome = .failed
             case .removed: outcome = .removed
-            case .provisioning, .provisionProgress, .awaitingAgent, .offline, .degraded, .agentCardUpdated, .taskUpdated, .heartbeat,
+            case .provisioning, .provisionProgress, .awaitingAgent, .offline, .degraded, .paused, .hibernated, .adopted, .updated,
+                .agentCardUpdated, .taskUpdated, .heartbeat,
                 .activityLogged, .agentMessage, nil:
                 return true
             }

@@ -62,6 +62,9 @@ extension FakeEngine {
         state.withLock { $0.boxes[containerID]?.log.append(LogChunk(stream: stream, bytes: Array(text.utf8))) }
     }
 
+    /// The file is no longer in the container.
+    public func forget(_ path: String, of containerID: String) { state.withLock { $0.boxes[containerID]?.files[path] = nil } }
+
     /// A container that is not ours, under any name.
     public func addForeign(name: String, labels: [String: String] = [:]) {
         state.withLock { state in

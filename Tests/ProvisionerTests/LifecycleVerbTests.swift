@@ -21,13 +21,14 @@ struct LifecycleVerbTests {
         let provisioner = world.provisioner()
         let id = try await online(world, provisioner)
         let before = try world.onlyBox(of: id)
+        try await world.engine.copy([ContainerFile(path: "prompt.md", bytes: [9])], into: before.facts.id, at: "/configs")
         let volumes = world.engine.volumeNames
         let row = try await provisioner.restart(id, RestartOptions())
         #expect(row.status == .provisioning && row.generation == 2)
         await provisioner.idle()
         let after = try world.onlyBox(of: id)
         #expect(after.facts.id != before.facts.id && after.facts.state == .running && world.engine.volumeNames == volumes)
-        #expect(after.files.keys.sorted() == ["/configs/.auth_token"])
+        #expect(after.files["/configs/prompt.md"]?.bytes == [9], "what the agent edited stays")
         _ = try await world.beat(id, token: world.token(of: id)).get()
         #expect(try world.row(id).status == .online)
         #expect(try await world.records.operations(of: id, limit: 9).map(\.kind) == [.restart, .create])
@@ -39,11 +40,13 @@ struct LifecycleVerbTests {
         let world = try World(templates: FakeTemplates([World.echo], files: ["echo": [ContainerFile(path: "prompt.md", bytes: [1])]]))
         let provisioner = world.provisioner()
         let id = try await online(world, provisioner)
+        let container = try world.onlyBox(of: id).facts.id
+        try await world.engine.copy([ContainerFile(path: "prompt.md", bytes: [9])], into: container, at: "/configs")
         var options = RestartOptions()
         options.applyTemplate = true
         _ = try await provisioner.restart(id, options)
         await provisioner.idle()
-        #expect(try world.onlyBox(of: id).files.keys.contains("/configs/prompt.md"))
+        #expect(try world.onlyBox(of: id).files["/configs/prompt.md"]?.bytes == [1])
     }
 
     @Test("neither a removed nor an external workspace, nor one below a paused one, can be restarted")

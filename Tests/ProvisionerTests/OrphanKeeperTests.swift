@@ -143,14 +143,16 @@ struct OrphanKeeperTests {
     func volumesOnly() async throws {
         let lost = try await lost(1)
         let world = lost.world
-        try await world.engine.removeContainer(try world.onlyBox(of: lost.ids[0]).facts.id)
+        let container = try world.onlyBox(of: lost.ids[0]).facts.id
+        try await world.engine.copy([ContainerFile(path: "config.yaml", bytes: [9])], into: container, at: "/configs")
+        try await world.engine.removeContainer(container)
         let volumes = world.engine.volumeNames
         let provisioner = world.provisioner()
         _ = try await world.keeper(provisioner).perform(.adopt, on: nil, dryRun: false)
         await world.loop(provisioner).fullPass()
         await provisioner.idle()
         #expect(running(world) == 1 && world.engine.volumeNames == volumes)
-        #expect(try world.onlyBox(of: lost.ids[0]).files.keys.sorted() == ["/configs/.auth_token"], "what the agent edited stays")
+        #expect(try world.onlyBox(of: lost.ids[0]).files["/configs/config.yaml"]?.bytes == [9], "what the agent edited stays")
     }
 
     @Test("a dry run says what would happen, and nothing does", arguments: OrphanAct.allCases)

@@ -66,14 +66,15 @@ struct EngineContractTests {
             try await real.install("exec /bin/busybox tail /dev/zero", in: id)
             try await real.engine.start(id)
             var seen: [ContainerEvent.Action] = []
+            var facts: ContainerFacts?
+            // The fact is forgotten at the next start, which may come before the look: then the next death is as good.
             for try await event in events where event.containerID == id {
                 seen.append(event.action)
-                if event.action == .die { break }
+                if event.action == .die { facts = try await real.engine.container(id) }
+                if facts?.outOfMemory == true { break }
             }
-            #expect(seen == [.create, .start, .oom, .die])
-            try await real.engine.stop(id, grace: .zero)
-            let facts = try #require(try await real.engine.container(id))
-            #expect(facts.outOfMemory && facts.exitCode == 137)
+            #expect(seen.prefix(4) == [.create, .start, .oom, .die])
+            #expect(facts?.exitCode == 137 && facts?.restartCount ?? 0 >= 1)
         }
     }
 

@@ -58,10 +58,10 @@ struct Services: Sendable {
             proxy: AgentProxy(
                 workspaces: store, containers: engine, urlGuard: urlGuard, transport: transport, events: hub, publish: hub, clock: clock,
                 random: random, log: log, settings: proxySettings(configuration, log)),
-            feed: EventFeed(stored: store, live: hub), workspaces: store, tokenOwners: store, containers: engine, templates: templates,
-            tokens: tokens, clock: clock, random: random, log: log)
+            feed: EventFeed(stored: store, live: hub), workspaces: store, operations: store, tokenOwners: store, containers: engine,
+            orphans: NoOrphans(), audit: store, templates: templates, tokens: tokens, clock: clock, random: random, log: log)
         let door = DoorReference()
-        services.probes = probes(store: store, engine: engine, door: door, supervisor: supervisor)
+        services.probes = probes(store: store, engine: engine, door: door, supervisor: supervisor, clock: clock)
         services.loops = { supervisor.ticks }
         let api = BerthAPI(services: services, settings: apiSettings(configuration, identity: identity, startedAt: clock.now()))
         let agentsDoor = AgentsDoor(
@@ -118,6 +118,7 @@ struct Services: Sendable {
         settings.developmentMode = configuration.developmentMode
         settings.peopleDoorIsLoopback = configuration.bindsLoopback
         settings.externalPlatformURL = configuration.externalPlatformURL
+        settings.provisionTimeouts = ProvisionTimeouts(override: configuration.provisionTimeout)
         return settings
     }
 
@@ -136,5 +137,15 @@ struct Services: Sendable {
                 name: "store-watch", expectedInterval: .seconds(10),
                 run: { tick in try await StoreWatch(store: store, clock: clock, log: log).run(every: .seconds(10), tick: tick) }),
         ]
+    }
+}
+
+/// Stands where the keeper of orphans will stand: there are none.
+private struct NoOrphans: OrphanKeeping {
+    var banner: String? { nil }
+    func report() async throws -> OrphanReport { OrphanReport(mode: "off", banner: nil, holdUntil: nil, entries: [], strangers: []) }
+    func perform(_ act: OrphanAct, on ids: [WorkspaceID]?, dryRun: Bool) async throws -> [OrphanOutcome] {
+        guard let id = ids?.first else { return [] }
+        throw Failure(.orphanNotFound, "there is no orphan \(id)", next: "GET /admin/orphans lists them.")
     }
 }

@@ -195,7 +195,7 @@ extension OrphanKeeper {
         }
         if let fuse {
             return
-                "\(fuse) workspaces have containers and no row, too many to be stopped by themselves: the database may have been restored from an old copy. "
+                "\(fuse) workspace\(fuse == 1 ? " has" : "s have") containers and no row, too many to be stopped by themselves: the database may have been restored from an old copy. "
                 + "Restore the right database, or decide: 'berth orphans adopt --all' to rebuild their rows, 'berth orphans confirm --all' to let them go."
         }
         return nil

@@ -32,11 +32,11 @@ final class World: Sendable {
     }
 
     /// Runs `body` in a world of its own and cleans up after it, whatever happens.
-    static func run(_ database: Database = .sqlite, _ body: (World) async throws -> Void) async throws {
+    static func run(_ database: Database = .sqlite, engine: String? = nil, _ body: (World) async throws -> Void) async throws {
         let instance = "it-" + UUID().uuidString.lowercased().prefix(13)
         let directory = FileManager.default.temporaryDirectory.appending(path: instance).path()
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let socket = String((engineHost ?? "unix:///var/run/docker.sock").dropFirst("unix://".count))
+        let socket = engine ?? String((engineHost ?? "unix:///var/run/docker.sock").dropFirst("unix://".count))
         let url = database == .postgres ? try await PostgresServer.shared().makeDatabase() : nil
         let world = World(directory: directory, instance: instance, engineSocket: socket, database: database, databaseURL: url)
         do {

@@ -69,8 +69,9 @@ final class World: Sendable {
         try config.write(toFile: path + "/config.yaml", atomically: true, encoding: .utf8)
     }
 
-    func echoTemplate() throws {
-        try template("echo", "name: Echo\ndescription: says it back\nversion: 1.0.0\nruntime: echo\n")
+    func echoTemplate(beatSeconds: Int = 30) throws {
+        let beats = "observability:\n  heartbeat_interval_seconds: \(beatSeconds)\n"
+        try template("echo", "name: Echo\ndescription: says it back\nversion: 1.0.0\nruntime: echo\n" + beats)
     }
 
     /// Containers of this world, in any state.
@@ -85,7 +86,9 @@ final class World: Sendable {
     }
 
     @discardableResult
-    func docker(_ arguments: String...) throws -> String {
+    func docker(_ arguments: String...) throws -> String { try docker(arguments: arguments) }
+
+    func docker(arguments: [String]) throws -> String {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["docker"] + arguments

@@ -123,7 +123,7 @@ struct LifecycleCrashTests {
             _ = try await daemon.workspace(id, reaches: [verb == .pause ? "paused" : "hibernated"])
             try await rests(id, world)
         case .delete:
-            _ = try await waitFor(seconds: 30, "nothing to be left; log: \(daemon.log.suffix(6).joined(separator: "\n"))") {
+            _ = try await waitFor(seconds: 30, "nothing to be left; log: \(daemon.news(12))") {
                 try world.containers().isEmpty && world.volumes().isEmpty ? true : nil
             }
             #expect(try await daemon.call(.get, "/workspaces/\(id)").body["status"] == "removed")

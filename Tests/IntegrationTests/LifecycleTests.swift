@@ -26,7 +26,7 @@ struct LifecycleTests {
 
     /// Offline for the `count`th time, and online after it.
     private func comesBack(_ id: String, _ daemon: Daemon, after count: Int) async throws {
-        _ = try await waitFor(seconds: 20, "offline and online again; log: \(daemon.log.suffix(6).joined(separator: "\n"))") {
+        _ = try await waitFor(seconds: 20, "offline and online again; log: \(daemon.news(12))") {
             let lines = daemon.log.count { $0.contains("offline workspace=\(id)") }
             let row = try await daemon.call(.get, "/workspaces/\(id)")
             return lines >= count && row.body["status"] == "online" ? true : nil

@@ -40,7 +40,7 @@ struct LostDatabaseTests {
     private func allOnline(_ fleet: Fleet, _ daemon: Daemon) async throws {
         for id in fleet.ids {
             // The row alone proves nothing yet: it may say what held when the database was last in use.
-            _ = try await waitFor(seconds: 60, "an answer of \(id); log: \(daemon.log.suffix(6).joined(separator: "\n"))") {
+            _ = try await waitFor(seconds: 60, "an answer of \(id); log: \(daemon.news(12))") {
                 let answer = try await daemon.call(.post, "/workspaces/\(id)/a2a", message("alive"))
                 return answer.body["result"]?["parts"]?[0]?["text"]?.string == "echo: alive" ? true : nil
             }

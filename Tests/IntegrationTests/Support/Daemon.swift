@@ -79,6 +79,9 @@ final class Daemon: Sendable {
 
     var log: [String] { Self.log(logPath) }
 
+    /// The last lines of the log that tell of more than a request.
+    func news(_ count: Int) -> String { log.filter { !$0.contains(" DEBUG request ") }.suffix(count).joined(separator: "\n") }
+
     /// SIGKILL, and gone when this returns.
     func kill9() {
         kill(process.processIdentifier, SIGKILL)

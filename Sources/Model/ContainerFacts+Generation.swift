@@ -2,3 +2,16 @@ extension ContainerFacts {
     /// The generation its label names; 0 when it names none.
     public var generation: Int { labels[WorkspaceLabels.generation].flatMap { Int($0) } ?? 0 }
 }
+
+extension Workspace {
+    /// What of `container` no longer is what the row asks for, as the wire names it. Labels cannot be changed: only a new container mends it.
+    public func drift(of container: ContainerFacts) -> [String] {
+        func differs(_ label: String, _ wanted: String) -> Bool { container.labels[label].map { $0 != wanted } ?? false }
+        var drift: [String] = []
+        if differs(WorkspaceLabels.tier, String(tier)) { drift.append("tier") }
+        if differs(WorkspaceLabels.runtime, runtime) { drift.append("runtime") }
+        if differs(WorkspaceLabels.template, template ?? "") { drift.append("template") }
+        if let image, !container.image.isEmpty, container.image != image, !container.image.hasPrefix("sha256:") { drift.append("image") }
+        return drift
+    }
+}

@@ -7,6 +7,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
 
     public static func < (left: Timestamp, right: Timestamp) -> Bool { left.microseconds < right.microseconds }
     public static func - (left: Timestamp, right: Timestamp) -> Duration { .microseconds(left.microseconds - right.microseconds) }
+    public static func - (left: Timestamp, right: Duration) -> Timestamp { left + (.zero - right) }
     public static func + (left: Timestamp, right: Duration) -> Timestamp { Timestamp(microseconds: left.microseconds + right.microseconds) }
 
     /// Whole milliseconds since 1970.

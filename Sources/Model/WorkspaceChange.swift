@@ -12,6 +12,7 @@ public struct WorkspaceChange: Sendable, Hashable {
     public var runtime: String?
     public var model: String??
     public var image: String?
+    public var template: String??
     public var parentID: WorkspaceID??
     public var workspaceDirectory: String??
     public var workspaceAccess: WorkspaceAccess?
@@ -27,6 +28,7 @@ public struct WorkspaceChange: Sendable, Hashable {
     public var fieldsForPeople: [String] {
         let named: [(String, Bool)] = [
             ("tier", tier != nil), ("runtime", runtime != nil), ("model", model != nil), ("image", image != nil),
+            ("template", template != nil),
             ("parent_id", parentID != nil), ("workspace_dir", workspaceDirectory != nil), ("workspace_access", workspaceAccess != nil),
             ("max_concurrent_tasks", maxConcurrentTasks != nil), ("hibernation_idle_minutes", hibernationIdleMinutes != nil),
         ]
@@ -35,7 +37,8 @@ public struct WorkspaceChange: Sendable, Hashable {
 
     /// Whether a running container shows the change only after a restart.
     public var needsRestart: Bool {
-        role != nil || tier != nil || runtime != nil || model != nil || image != nil || parentID != nil || workspaceDirectory != nil
+        role != nil || tier != nil || runtime != nil || model != nil || image != nil || template != nil || parentID != nil
+            || workspaceDirectory != nil
             || workspaceAccess != nil
     }
 
@@ -50,6 +53,7 @@ public struct WorkspaceChange: Sendable, Hashable {
         if let runtime { workspace.runtime = runtime }
         if let model { workspace.model = model }
         if let image { workspace.image = image }
+        if let template { workspace.template = template }
         if let parentID { workspace.parentID = parentID }
         if let workspaceDirectory { workspace.workspaceDirectory = workspaceDirectory }
         if let workspaceAccess { workspace.workspaceAccess = workspaceAccess }

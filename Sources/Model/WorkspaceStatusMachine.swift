@@ -10,7 +10,11 @@ public enum LifecycleEvent: Sendable, Hashable {
     case agentLost(reason: String)
     case crashLooped(code: ErrorCode, message: String)
     case pauseRequested(name: String)
+    /// A paused agent that lives elsewhere may come again.
+    case agentReleased
     case hibernationClaimed
+    /// A message came just as it was claimed.
+    case hibernationAbandoned
     /// Its container is stopped.
     case hibernationCompleted(name: String, tier: Int)
     case removalRequested
@@ -80,7 +84,9 @@ public enum WorkspaceStatusMachine {
         case .agentLost(let reason): agentLost(condition, reason: reason)
         case .crashLooped(let code, let message): crashLooped(condition, code: code, message: message)
         case .pauseRequested(let name): pauseRequested(condition, name: name)
+        case .agentReleased: agentReleased(condition)
         case .hibernationClaimed: hibernationClaimed(condition)
+        case .hibernationAbandoned: hibernationAbandoned(condition)
         case .hibernationCompleted(let name, let tier): hibernationCompleted(condition, name: name, tier: tier)
         case .removalRequested: removalRequested(condition)
         }
@@ -218,16 +224,30 @@ public enum WorkspaceStatusMachine {
         }
     }
 
+    private static func agentReleased(_ condition: WorkspaceCondition) -> Transition? {
+        switch condition.status {
+        case .paused: move(.awaitingAgent, nil, .emit(.awaitingAgent, ["external": true]))
+        case .provisioning, .online, .offline, .degraded, .failed, .removed, .hibernated, .hibernating, .awaitingAgent: nil
+        }
+    }
+
     private static func hibernationClaimed(_ condition: WorkspaceCondition) -> Transition? {
         switch condition.status {
-        case .online, .degraded: move(.hibernating, nil, .clearAddress)
+        case .online, .degraded: move(.hibernating)
         case .provisioning, .offline, .failed, .removed, .paused, .hibernated, .hibernating, .awaitingAgent: nil
+        }
+    }
+
+    private static func hibernationAbandoned(_ condition: WorkspaceCondition) -> Transition? {
+        switch condition.status {
+        case .hibernating: move(.online, nil, .emit(.online, [:]))
+        case .provisioning, .online, .offline, .degraded, .failed, .removed, .paused, .hibernated, .awaitingAgent: nil
         }
     }
 
     private static func hibernationCompleted(_ condition: WorkspaceCondition, name: String, tier: Int) -> Transition? {
         switch condition.status {
-        case .hibernating: move(.hibernated, nil, .emit(.hibernated, ["name": .string(name), "tier": .int(tier)]))
+        case .hibernating: move(.hibernated, nil, .clearAddress, .emit(.hibernated, ["name": .string(name), "tier": .int(tier)]))
         case .provisioning, .online, .offline, .degraded, .failed, .removed, .paused, .hibernated, .awaitingAgent: nil
         }
     }

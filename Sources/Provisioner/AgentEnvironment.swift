@@ -47,8 +47,8 @@ struct AgentEnvironment: Sendable {
         if workspace.runtime == "hermes", let model = workspace.model ?? map["MODEL_PROVIDER"], !model.isEmpty {
             map["HERMES_DEFAULT_MODEL"] = model
         }
-        if let role = workspace.role, !role.isEmpty { map["MOLECULE_AGENT_ROLE"] = role }
-        for name in FieldRules.reservedEnvironment { map[name] = nil }
+        if let role = workspace.role, !role.isEmpty { map[PlatformEnvironment.role] = role }
+        for name in PlatformEnvironment.reserved { map[name] = nil }
         return map
     }
 

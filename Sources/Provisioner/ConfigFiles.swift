@@ -16,6 +16,9 @@ enum ConfigFiles {
         return files
     }
 
+    /// Of `files`, what every start brings: the token and the secret files.
+    static func credentials(in files: [ContainerFile]) -> [ContainerFile] { files.filter { isOurs($0.path) } }
+
     private static func isOurs(_ path: String) -> Bool { path == ".auth_token" || path == ".secrets" || path.hasPrefix(".secrets/") }
 
     /// The `config.yaml` of a workspace whose template has none.

@@ -5,19 +5,21 @@ struct ContainerRecipe: Sendable {
     let workspace: Workspace
     let image: String
     let environment: AgentEnvironment
-    let files: [ContainerFile]
+    var files: [ContainerFile]
     /// The host directory mounted at `/workspace`, with links resolved; nil means a volume.
     let hostDirectory: String?
     let settings: ProvisionSettings
 
     var name: String { "ws-\(workspace.id.prefix12)" }
+    var configsVolume: String { "\(name)-configs" }
+    var sessionsVolume: String { "\(name)-claude-sessions" }
 
     private var volumeMounts: [(name: String, path: String)] {
-        var mounts = [("\(name)-configs", "/configs")]
+        var mounts = [(configsVolume, "/configs")]
         guard TierPolicy.mountsWorkspace(workspace.tier) else { return mounts }
         // The full id: clients and operators already know volumes by this name.
         if hostDirectory == nil { mounts.append(("ws-\(workspace.id)-workspace", "/workspace")) }
-        if workspace.runtime == "claude-code" { mounts.append(("\(name)-claude-sessions", "/root/.claude/sessions")) }
+        if workspace.runtime == "claude-code" { mounts.append((sessionsVolume, "/root/.claude/sessions")) }
         return mounts
     }
 

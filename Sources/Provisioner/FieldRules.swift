@@ -3,9 +3,6 @@ import Model
 /// What a field of a create request may hold. Each rule throws a `Failure` whose text clients know.
 enum FieldRules {
     static let forbiddenInNames: Set<Character> = ["{", "}", "[", "]", "|", ">", "*", "&", "!"]
-    static let reservedEnvironment: Set<String> = [
-        "WORKSPACE_ID", "WORKSPACE_CONFIG_PATH", "PLATFORM_URL", "MOLECULE_URL", "TIER", "PARENT_ID",
-    ]
 
     static func invalidField(_ field: String, _ reason: String) -> Failure {
         Failure(
@@ -36,7 +33,7 @@ enum FieldRules {
             guard isEnvironmentName(name) else {
                 throw invalidField(source, "\"\(name.prefix(64))\" is not a name for an environment variable")
             }
-            guard !reservedEnvironment.contains(name) else {
+            guard !PlatformEnvironment.reserved.contains(name) else {
                 throw Failure(
                     .envReserved, "\(name) is set by the platform and cannot be given",
                     next: "Choose another name for this entry of \(source).", details: ["name": .string(name)])

@@ -34,7 +34,9 @@ public struct ProvisionSettings: Sendable {
     public var awarenessURL: String?
     /// `MOLECULE_ENV=development`: an external workspace that names its url is online at once.
     public var developmentMode = false
-    /// How long a delete waits for the engine, for each workspace.
+    /// `STOP_GRACE_SECONDS`: how long a container may take to end by itself when it is stopped.
+    public var stopGrace: Duration = .seconds(10)
+    /// How long a delete, a pause or a hibernation waits for the engine, for each workspace.
     public var deleteTimeout: Duration = .seconds(30)
 
     public static let standardLimits: [Int: Limits] = [

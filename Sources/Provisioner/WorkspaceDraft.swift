@@ -30,7 +30,7 @@ struct WorkspaceDraft: Sendable {
         try TierPolicy.check(workspace.tier, allowed: settings.allowedTiers)
         try Self.checkEntries(request, template)
         if let limit = request.budgetLimit, limit < 0 { throw FieldRules.invalidField("budget_limit", "must not be negative") }
-        workspace.image = external ? nil : try Self.image(request, runtime, template, catalog)
+        workspace.image = external ? nil : try Self.image(of: runtime, asked: request.image, template: template, catalog)
         try takeDirectory(request)
     }
 
@@ -53,13 +53,12 @@ struct WorkspaceDraft: Sendable {
         return request.runtime?.nonEmpty ?? template?.runtime.nonEmpty ?? settings.defaultRuntime
     }
 
-    private static func image(_ request: CreateWorkspace, _ runtime: String, _ template: Template?, _ catalog: TemplateCatalog) throws
-        -> String
-    {
+    /// What `asked` for, else the template's when it is of this runtime, else the runtime's own.
+    static func image(of runtime: String, asked: String?, template: Template?, _ catalog: TemplateCatalog) throws -> String {
         let declaring = catalog.templates.filter { $0.runtime == runtime }
         guard !declaring.isEmpty || StockRuntimes.images[runtime] != nil else { throw unknown(runtime) }
         let matching = template?.runtime == runtime ? template?.image : nil
-        let candidates = [request.image, matching, StockRuntimes.images[runtime]] + declaring.map(\.image)
+        let candidates = [asked, matching, StockRuntimes.images[runtime]] + declaring.map(\.image)
         guard let image = candidates.lazy.compactMap({ $0?.nonEmpty }).first else { throw unknown(runtime) }
         try FieldRules.checkImage(image)
         return image

@@ -4,9 +4,7 @@ extension WorkspaceProvisioner {
     /// Removes `id` and its descendants: rows first, then what the engine holds. With children it must be `confirmed`, else
     /// `confirmation_required`. A repeated delete tries again what failed, descendants included. Throws `CodedError`.
     public func delete(_ id: WorkspaceID, confirmed: Bool) async throws -> Deletion {
-        guard let root = try await records.workspace(id) else {
-            throw Failure(.workspaceNotFound, "workspace not found", next: "`berth workspaces list` names the workspaces that exist.")
-        }
+        guard let root = try await records.workspace(id) else { throw Self.missing }
         let descendants = try await records.liveDescendants(of: id)
         guard confirmed || descendants.isEmpty else { throw Self.confirmationRequired(root, descendants) }
         let leftOver = try await pendingDescendants(of: id)
@@ -16,19 +14,17 @@ extension WorkspaceProvisioner {
         var removed = root.status != .removed || root.pendingCleanup ? [id] : []
         removed += descendants.map(\.id) + leftOver
         for id in removed { jobs.cancel(id) }
-        let failures = await unbroken { [removed] in await self.tearDownAll(removed) }
+        let failures = await unbroken { [removed] in
+            await self.sideBySide(removed) { id in await self.attend(.delete, on: id) { await self.teardown(id) } }
+        }
         return Deletion(removedIDs: removed, failures: failures)
     }
 
     /// Side by side, each with its own time: one that hangs holds up neither the others nor the caller.
-    private func tearDownAll(_ ids: [WorkspaceID]) async -> [Deletion.Problem] {
+    func sideBySide(_ ids: [WorkspaceID], _ act: @escaping @Sendable (WorkspaceID) async -> ErrorCode?) async -> [Deletion.Problem] {
         await withTaskGroup(of: Deletion.Problem?.self) { group in
             for id in ids {
-                group.addTask {
-                    let answer = await waiting(atMost: self.settings.deleteTimeout, on: self.clock) { await self.teardown(id) }
-                    let code: ErrorCode? = if let answer { answer } else { .engineTimeout }
-                    return code.map { Deletion.Problem(id: id, code: $0) }
-                }
+                group.addTask { await act(id).map { Deletion.Problem(id: id, code: $0) } }
             }
             var problems: [WorkspaceID: Deletion.Problem] = [:]
             for await problem in group { if let problem { problems[problem.id] = problem } }

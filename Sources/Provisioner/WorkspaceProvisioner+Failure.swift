@@ -25,15 +25,32 @@ extension WorkspaceProvisioner {
 
     /// Ends a provision that threw. A cancelled one is left exactly as it stands: who cancelled it, a delete or a shutdown, has decided
     /// what becomes of it. So is one whose store does not answer: nothing can be recorded, and the recovery loop takes it up again.
-    func settle(_ attempt: ProvisionAttempt, _ error: any Error) async {
-        if Task.isCancelled || error is CancellationError { return }
-        if let error = error as? StoreError, error.isPassing {
-            log.error(
-                "provision interrupted, the store does not answer", ("workspace", attempt.id.text), ("error", String(describing: error)))
-            return
+    func settle(_ attempt: ProvisionAttempt, _ error: any Error) async -> WorkOutcome {
+        if Task.isCancelled || error is CancellationError { return .cancelled }
+        if isPassing(error, attempt.workspace) {
+            log.warning("provision interrupted", ("workspace", attempt.id.text), ("error", String(describing: error)))
+            return .interrupted
         }
-        await unbroken { await self.fail(attempt.workspace, because: error) }
+        let cause: any Error = (error as? ProvisionInterrupted)?.cause ?? error
+        await unbroken { await self.fail(attempt.workspace, because: cause) }
+        let coded = cause as? any CodedError
+        return .failed(coded?.code ?? (cause is ContainerExit ? .containerExited : .startFailed), coded?.message ?? "\(cause)")
     }
+
+    /// Whether the failure says nothing about the workspace: its store does not answer, or its engine went away in the middle, or before
+    /// anything could be done for one that has lived. Then the row stays as it is and is taken up again. An engine that goes away at the
+    /// same workspace again and again is told as the failure it is.
+    private func isPassing(_ error: any Error, _ workspace: Workspace) -> Bool {
+        if let error = error as? StoreError { return error.isPassing }
+        let unavailable = error is ProvisionInterrupted || workspace.hasLived && (error as? BackendError)?.kind == .unavailable
+        guard unavailable else { return false }
+        return interruptions.withLock { interruptions in
+            interruptions[workspace.id, default: 0] += 1
+            return workspace.hasLived || interruptions[workspace.id, default: 0] <= Self.mostInterruptions
+        }
+    }
+
+    private static let mostInterruptions = 5
 
     /// Records why, then removes what was made: a crash between the two is found again by the pending cleanup, set first.
     func fail(_ workspace: Workspace, because error: any Error) async {
@@ -127,7 +144,7 @@ extension Workspace {
     fileprivate var mayBeCleanedUp: Bool { status == .removed || condition == WorkspaceCondition(.failed, .provision) }
 
     /// A failed workspace whose agent was once there may hold somebody's work: its volumes go only when it is deleted.
-    fileprivate var keepsData: Bool { status == .failed && lastHeartbeatAt != nil }
+    fileprivate var keepsData: Bool { status == .failed && hasLived }
 }
 
 extension StoreError {

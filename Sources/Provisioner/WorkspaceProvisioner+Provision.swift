@@ -1,27 +1,21 @@
 import Model
 
-/// One try at making a workspace's container: one generation, one token, at most one container.
-struct ProvisionAttempt: Sendable {
-    let workspace: Workspace
-    let token: IssuedToken
-
-    var id: WorkspaceID { workspace.id }
-    var generation: Int { workspace.generation }
-}
-
 extension WorkspaceProvisioner {
     /// Queues `attempt`: behind earlier work on the same workspace, and behind other provisions when all slots are taken.
-    func launch(_ attempt: ProvisionAttempt) {
-        jobs.start(attempt.id) {
-            await self.lanes.run(attempt.id) { await self.carryOut(attempt) }
-        }
+    func launch(_ attempt: ProvisionAttempt, as kind: WorkspaceOperation.Kind) {
+        work(kind, on: attempt.id) { running in await self.carryOut(attempt, running) }
     }
 
-    func carryOut(_ attempt: ProvisionAttempt) async {
+    func carryOut(_ attempt: ProvisionAttempt, _ running: @escaping @Sendable () async -> Void) async -> WorkOutcome {
         do {
-            try await provisions.run { try await provision(attempt) }
+            try await provisions.run(for: attempt.id) {
+                await running()
+                try await provision(attempt)
+            }
+            interruptions.withLock { $0[attempt.id] = nil }
+            return .succeeded
         } catch {
-            await settle(attempt, error)
+            return await settle(attempt, error)
         }
     }
 
@@ -29,13 +23,17 @@ extension WorkspaceProvisioner {
     func provision(_ attempt: ProvisionAttempt) async throws {
         try await checkWanted(attempt)
         let journal = ProvisionJournal(id: attempt.id, records: records, live: live, clock: clock, began: clock.now())
-        let recipe = try await recipe(for: attempt)
+        var recipe = try await recipe(for: attempt)
         let network = try await journal.phase(.network) { try await backend.ensureNetwork() }
-        try await journal.phase(.image) { try await ensureImage(of: recipe, journal) }
-        try await journal.phase(.volumes) { try await makeVolumes(of: recipe) }
-        let container = try await journal.phase(.create) { try await makeContainer(of: recipe, on: network) }
-        try await journal.phase(.copy) { try await backend.copy(recipe.files, into: container, at: "/configs") }
-        try await journal.phase(.start) { try await start(container, attempt) }
+        do {
+            try await journal.phase(.image) { try await ensureImage(of: recipe, journal) }
+            try await journal.phase(.volumes) { try await makeVolumes(of: &recipe, attempt) }
+            let container = try await journal.phase(.create) { try await makeContainer(of: recipe, on: network) }
+            try await journal.phase(.copy) { try await backend.copy(recipe.files, into: container, at: "/configs") }
+            try await journal.phase(.start) { try await start(container, attempt.workspace) }
+        } catch let error as BackendError where error.kind == .unavailable {
+            throw ProvisionInterrupted(cause: error)
+        }
         try await journal.started(.agent)
     }
 
@@ -43,6 +41,7 @@ extension WorkspaceProvisioner {
     private func checkWanted(_ attempt: ProvisionAttempt) async throws {
         let row = try await records.workspace(attempt.id)
         guard let row, row.status == .provisioning, row.generation == attempt.generation else { throw CancellationError() }
+        if row.pendingCleanup { try await records.setPendingCleanup(false, for: attempt.id) }
     }
 
     /// Everything that can be judged without the engine: the template, the environment it requires, the files, the directory to mount.
@@ -98,7 +97,16 @@ extension WorkspaceProvisioner {
         }
     }
 
-    private func makeVolumes(of recipe: ContainerRecipe) async throws {
+    /// Files that an agent has lived with are its own: they stay, unless their volume is gone or somebody asked for the template's.
+    private func makeVolumes(of recipe: inout ContainerRecipe, _ attempt: ProvisionAttempt) async throws {
+        if recipe.workspace.hasLived {
+            let there = try await backend.volumes(of: recipe.workspace.id)
+            if there.contains(recipe.configsVolume), !attempt.appliesTemplate { recipe.files = ConfigFiles.credentials(in: recipe.files) }
+            if attempt.resetsSession, there.contains(recipe.sessionsVolume) {
+                try await removeContainers(of: recipe.workspace.id)
+                try await backend.removeVolume(recipe.sessionsVolume)
+            }
+        }
         let labels = WorkspaceLabels(workspace: recipe.workspace)
         for volume in recipe.volumes {
             try await unbroken { [backend] in try await backend.createVolume(volume, labels: labels) }
@@ -118,13 +126,13 @@ extension WorkspaceProvisioner {
         }
     }
 
-    private func start(_ container: String, _ attempt: ProvisionAttempt) async throws {
+    func start(_ container: String, _ workspace: Workspace) async throws {
         try await unbroken { [backend] in try await backend.start(container) }
-        try await recordAddress(of: container, attempt.workspace)
+        try await recordAddress(of: container, workspace)
     }
 
     /// Asks the engine where the container's agent port is, and stores it. An engine that does not say leaves the row without an
-    /// address for now: the recovery loop asks again. Throws when the container has ended already.
+    /// address for now: the reconcile loop asks again. Throws when the container has ended already.
     func recordAddress(of container: String, _ workspace: Workspace) async throws {
         for attempt in 1...Self.addressTries {
             guard let facts = try await facts(of: container) else { break }

@@ -1,4 +1,5 @@
 public import Model
+import Synchronization
 
 /// Makes and removes workspaces. A create commits the row and returns; the container is made in the background, one provision per
 /// workspace at a time and `maxConcurrentProvisions` in all. Rules: `docs/wire/provision.md`; the story: `docs/flows/create-workspace.md`.
@@ -16,8 +17,13 @@ public final class WorkspaceProvisioner: Sendable {
 
     let lanes = Lanes()
     let provisions: Slots
+    /// Starting what is there again is short, and must not wait behind pulls.
+    let restarts: Slots
     let removals = Slots(8)
     let jobs = ProvisionJobs()
+    let conversations = Conversations()
+    /// How often the engine went away at each workspace in a row.
+    let interruptions = Mutex<[WorkspaceID: Int]>([:])
 
     public init(
         records: any ProvisionRecording, backend: any WorkspaceBackend, templates: any TemplateSource & TemplateFileReading,
@@ -34,7 +40,17 @@ public final class WorkspaceProvisioner: Sendable {
         self.random = random
         self.log = log
         self.settings = settings
-        provisions = Slots(max(1, settings.maxConcurrentProvisions))
+        let width = max(1, settings.maxConcurrentProvisions)
+        provisions = Slots(width) { line in
+            let now = clock.now()
+            let news = line.enumerated().map { place, id in
+                WorkspaceEvent(
+                    workspaceID: id, sequence: nil, kind: .provisionProgress, at: now,
+                    payload: ["phase": "queue", "state": "waiting", "position": .int(place + 1)])
+            }
+            live.publish(news)
+        }
+        restarts = Slots(width)
     }
 
     /// Judges the request, commits the row and starts its provision. Returns at once. Throws `CodedError`.
@@ -78,7 +94,7 @@ public final class WorkspaceProvisioner: Sendable {
             NewWorkspace(
                 workspace: workspace, secrets: draft.secrets, secretFiles: draft.secretFiles, token: token.digest,
                 events: [(kind: .provisioning, payload: announcement)]))
-        launch(ProvisionAttempt(workspace: stored, token: token))
+        launch(ProvisionAttempt(workspace: stored, token: token), as: .create)
         return CreatedWorkspace(workspace: stored, token: nil)
     }
 

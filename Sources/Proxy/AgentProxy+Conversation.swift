@@ -74,7 +74,14 @@ extension AgentProxy {
         dispatch.watch.touch()
         let keepAlive = answer.headers["Content-Encoding"] == nil ? settings.keepAlive : nil
         let relay = StreamRelay(source: answer.body, watch: dispatch.watch, clock: clock, keepAlive: keepAlive)
-        return Response(status: answer.status, headers: headers, body: .stream(length: nil) { try await relay.run(into: $0) })
+        let (waking, id) = (waking, dispatch.target.id)
+        return Response(
+            status: answer.status, headers: headers,
+            body: .stream(length: nil) { sink in
+                waking.workBegan(on: id)
+                defer { waking.workEnded(on: id) }
+                try await relay.run(into: sink)
+            })
     }
 
     private static func isEventStream(_ headers: Headers) -> Bool {

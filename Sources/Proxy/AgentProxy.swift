@@ -15,6 +15,7 @@ public final class AgentProxy: Sendable {
     let transport: any HTTPTransport
     let events: any EventSubscribing
     let publish: any EventPublishing
+    let waking: any WorkspaceWaking
     let clock: any TimeSource
     let random: any RandomSource
     let log: any LogSink
@@ -22,7 +23,8 @@ public final class AgentProxy: Sendable {
 
     public init(
         workspaces: any WorkspaceReading, containers: any ContainerReading, urlGuard: AgentURLGuard, transport: any HTTPTransport,
-        events: any EventSubscribing, publish: any EventPublishing, clock: any TimeSource, random: any RandomSource, log: any LogSink,
+        events: any EventSubscribing, publish: any EventPublishing, waking: any WorkspaceWaking, clock: any TimeSource,
+        random: any RandomSource, log: any LogSink,
         settings: ProxySettings = ProxySettings()
     ) {
         self.workspaces = workspaces
@@ -31,6 +33,7 @@ public final class AgentProxy: Sendable {
         self.transport = transport
         self.events = events
         self.publish = publish
+        self.waking = waking
         self.clock = clock
         self.random = random
         self.log = log
@@ -42,6 +45,9 @@ public final class AgentProxy: Sendable {
     ///
     /// A call that is answered once goes on when its caller hangs up; a stream is cut.
     public func dispatch(to id: WorkspaceID, from caller: Caller, request: Request) async -> Response {
+        // Before the row is read: what is at work is not put to sleep.
+        waking.workBegan(on: id)
+        defer { waking.workEnded(on: id) }
         do {
             let body = try await self.body(of: request)
             let target = try await admit(caller, to: id)
@@ -49,7 +55,7 @@ public final class AgentProxy: Sendable {
             let dispatch = Dispatch(
                 target: target, caller: caller, message: message, headers: forwarded(request.headers),
                 watch: watch(over: target, for: caller, request: request))
-            return message.isStreaming ? await converse(dispatch) : await outlivingCaller { await self.converse(dispatch) }
+            return message.isStreaming ? await converse(dispatch) : await outlivingCaller(of: id) { await self.converse(dispatch) }
         } catch {
             return response(to: error, workspace: id)
         }
@@ -78,7 +84,10 @@ public final class AgentProxy: Sendable {
         switch target.status {
         case .online, .degraded, .offline: return target
         case .provisioning: throw ProxyError.unavailable(target.status, retryAfter: 5)
-        case .failed, .removed, .paused, .hibernated, .hibernating, .awaitingAgent:
+        case .hibernated, .hibernating:
+            await waking.wake(id)
+            throw ProxyError.waking(target.status)
+        case .failed, .removed, .paused, .awaitingAgent:
             throw ProxyError.unavailable(target.status, retryAfter: nil)
         }
     }
@@ -116,10 +125,12 @@ public final class AgentProxy: Sendable {
     static let toNobody = Response(status: 499)
 
     /// Waits for `work`, which goes on by itself when the caller hangs up meanwhile.
-    private func outlivingCaller(_ work: @escaping @Sendable () async -> Response) async -> Response {
+    private func outlivingCaller(of id: WorkspaceID, _ work: @escaping @Sendable () async -> Response) async -> Response {
         let (answers, answer) = AsyncStream.makeStream(of: Response.self)
+        waking.workBegan(on: id)
         Task {
             answer.yield(await work())
+            waking.workEnded(on: id)
             answer.finish()
         }
         for await response in answers { return response }

@@ -73,6 +73,14 @@ extension ProxyError {
         ProxyError(413, .payloadTooLarge, "the request body is larger than \(limit) bytes", details: ["limit": .int(limit)])
     }
 
+    /// It sleeps, and is being woken by this very message.
+    static func waking(_ status: WorkspaceStatus) -> ProxyError {
+        ProxyError(
+            503, .workspaceUnavailable, "workspace is \(status.rawValue) and is being woken",
+            next: "Send the message again in a few seconds.",
+            marks: ["status": .string(status.rawValue), "waking": true, "retry_after": 15], retryAfter: 15)
+    }
+
     /// The workspace exists, and no agent can be dialled now.
     static func unavailable(_ status: WorkspaceStatus, retryAfter: Int?) -> ProxyError {
         ProxyError(

@@ -1,4 +1,5 @@
 import Model
+import Sweeper
 
 /// What the operator chose, read once from the environment. Anything unset has a safe default.
 struct Configuration: Sendable {
@@ -34,6 +35,10 @@ struct Configuration: Sendable {
     var concurrentProvisions: Int
     var provisionTimeout: Int?
     var recoveryInterval: Duration
+    var stopGrace: Duration
+    var reconcile: ReconcilePolicy
+    var orphans: OrphanPolicy
+    var orphanInterval: Duration
     var idleTimeout: String?
     var logLevel: LogLevel
     var shutdownGrace: Duration
@@ -74,6 +79,10 @@ struct Configuration: Sendable {
         concurrentProvisions = read.number(.concurrentProvisions, default: 4, in: 1...64)
         provisionTimeout = read.text(.provisionTimeout) == nil ? nil : read.number(.provisionTimeout, default: 600, in: 1...86_400)
         recoveryInterval = read.seconds(.recoveryInterval, default: 5)
+        stopGrace = read.seconds(.stopGrace, default: 10)
+        reconcile = Self.reconcilePolicy(&read, provisionTimeout: provisionTimeout)
+        orphans = Self.orphanPolicy(&read)
+        orphanInterval = read.seconds(.orphanInterval, default: 60)
         idleTimeout = environment[EnvironmentName.idleTimeout.rawValue]
         logLevel = read.level(.logLevel)
         shutdownGrace = read.seconds(.shutdownGrace, default: 10)
@@ -84,6 +93,27 @@ struct Configuration: Sendable {
         var values: [Int: Int] = [:]
         for (index, name) in names.enumerated() { values[index + 1] = read.number(name, default: defaults[index], in: 1...16_777_216) }
         return values
+    }
+
+    private static func reconcilePolicy(_ read: inout EnvironmentReader, provisionTimeout: Int?) -> ReconcilePolicy {
+        var policy = ReconcilePolicy()
+        policy.timeouts = ProvisionTimeouts(override: provisionTimeout)
+        policy.agentStale = read.seconds(.livenessStale, default: 180)
+        policy.externalStale = read.seconds(.remoteLivenessStale, default: 90)
+        policy.restarts.budget = read.number(.restartBudget, default: 5, in: 1...1000)
+        policy.restarts.window = read.seconds(.restartWindow, default: 600)
+        policy.restarts.longestPause = read.seconds(.restartBackoffMax, default: 60)
+        return policy
+    }
+
+    private static func orphanPolicy(_ read: inout EnvironmentReader) -> OrphanPolicy {
+        var policy = OrphanPolicy()
+        policy.mode = read.choice(.orphanMode, default: .enforce)
+        policy.grace = read.seconds(.orphanGrace, default: 600)
+        policy.mostPerCycle = read.number(.orphanMost, default: 5, in: 1...10_000)
+        policy.hold = read.seconds(.orphanHold, default: 1800)
+        policy.retention = .seconds(3600 * read.number(.volumeRetention, default: 168, in: 1...87_600))
+        return policy
     }
 
     private static func withoutTrailingSlash(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }

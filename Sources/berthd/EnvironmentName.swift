@@ -43,6 +43,20 @@ enum EnvironmentName: String, CaseIterable {
     case concurrentProvisions = "MAX_CONCURRENT_PROVISIONS"
     case provisionTimeout = "PROVISION_TIMEOUT_SECONDS"
     case recoveryInterval = "RECOVERY_INTERVAL_SECONDS"
+    case stopGrace = "STOP_GRACE_SECONDS"
+    case livenessStale = "LIVENESS_STALE_AFTER"
+    case remoteLivenessStale = "REMOTE_LIVENESS_STALE_AFTER"
+    case restartBudget = "RESTART_BUDGET"
+    case restartWindow = "RESTART_WINDOW_SECONDS"
+    case restartBackoffMax = "RESTART_BACKOFF_MAX_SECONDS"
+
+    // Orphans
+    case orphanMode = "ORPHAN_SWEEP_MODE"
+    case orphanInterval = "ORPHAN_SWEEP_INTERVAL_SECONDS"
+    case orphanGrace = "ORPHAN_GRACE_SECONDS"
+    case orphanMost = "ORPHAN_MAX_REAP_PER_CYCLE"
+    case orphanHold = "ORPHAN_WIPED_HOLD_SECONDS"
+    case volumeRetention = "VOLUME_RETENTION_HOURS"
 
     // Proxy and process
     case idleTimeout = "A2A_IDLE_TIMEOUT_SECONDS"

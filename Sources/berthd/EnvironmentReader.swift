@@ -31,6 +31,15 @@ struct EnvironmentReader {
         return .info
     }
 
+    /// One of the words of `Choice`.
+    mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: EnvironmentName, default fallback: Choice) -> Choice {
+        guard let text = text(name) else { return fallback }
+        if let choice = Choice(rawValue: text.lowercased()) { return choice }
+        let words = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+        problems.append("\(name.rawValue)=\(text) is none of \(words); using \(fallback.rawValue)")
+        return fallback
+    }
+
     mutating func seconds(_ name: EnvironmentName, default fallback: Int) -> Duration {
         .seconds(number(name, default: fallback, in: 1...86_400))
     }

@@ -8,6 +8,7 @@ final class DoorReference: Sendable {
 
     func set(_ value: AgentsDoor) { door.withLock { $0 = value } }
     var state: AgentsDoor.State? { door.withLock { $0 }?.state }
+    var isOpen: Bool { if case .open = state { true } else { false } }
 }
 
 extension Services {

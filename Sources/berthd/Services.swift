@@ -43,24 +43,30 @@ struct Services: Sendable {
         let engine = engine(configuration, instance: identity.instance, transport: transport, log: log)
         let templates = TemplateDirectory(path: configuration.templates, clock: clock, log: log)
         let urlGuard = AgentURLGuard(mode: configuration.addressMode, resolver: SystemResolver())
-        let timeouts = ProvisionTimeouts(override: configuration.provisionTimeout)
         let supervisor = Supervisor(clock: clock, log: log)
         let provisioner = WorkspaceProvisioner(
             records: store, backend: engine, templates: templates, tokens: tokens, addressGuard: urlGuard, live: hub, clock: clock,
             random: random, log: log, settings: provisionSettings(configuration))
-        let recovery = RecoveryLoop(
-            records: store, containers: engine, recovery: provisioner, templates: templates, timeouts: timeouts, clock: clock, log: log,
-            interval: configuration.recoveryInterval)
+        let door = DoorReference()
+        let reconciler = ReconcileLoop(
+            records: store, containers: engine, reconciler: provisioner, templates: templates, policy: configuration.reconcile,
+            clock: clock, log: log, interval: configuration.recoveryInterval, isListening: { door.isOpen })
+        let orphans = OrphanKeeper(
+            records: store, engine: engine, reconciler: provisioner, templates: templates, tokens: tokens, policy: configuration.orphans,
+            instance: identity.instance, stopGrace: configuration.stopGrace, clock: clock, log: log, onAdopted: { reconciler.wake() })
+        // What an earlier process left open is taken up by the reconciler, as work of its own.
+        try await store.interruptOperations()
         var services = APIServices(
             provisioner: provisioner,
             registry: AgentRegistry(
                 records: store, containers: engine, urlGuard: urlGuard, tokens: tokens, live: hub, clock: clock, log: log),
             proxy: AgentProxy(
-                workspaces: store, containers: engine, urlGuard: urlGuard, transport: transport, events: hub, publish: hub, clock: clock,
+                workspaces: store, containers: engine, urlGuard: urlGuard, transport: transport, events: hub, publish: hub,
+                waking: provisioner,
+                clock: clock,
                 random: random, log: log, settings: proxySettings(configuration, log)),
             feed: EventFeed(stored: store, live: hub), workspaces: store, tokenOwners: store, containers: engine, templates: templates,
             tokens: tokens, clock: clock, random: random, log: log)
-        let door = DoorReference()
         services.probes = probes(store: store, engine: engine, door: door, supervisor: supervisor)
         services.loops = { supervisor.ticks }
         let api = BerthAPI(services: services, settings: apiSettings(configuration, identity: identity, startedAt: clock.now()))
@@ -71,7 +77,9 @@ struct Services: Sendable {
         return Services(
             configuration: configuration, log: log, store: store, provisioner: provisioner, supervisor: supervisor, agentsDoor: agentsDoor,
             transport: transport, api: api,
-            loops: loops(agentsDoor: agentsDoor, recovery: recovery, store: store, configuration: configuration, clock: clock, log: log))
+            loops: loops(
+                agentsDoor: agentsDoor, reconciler: reconciler, orphans: orphans, store: store, configuration: configuration, clock: clock,
+                log: log))
     }
 
     private static func engine(_ configuration: Configuration, instance: InstanceID, transport: CurlTransport, log: StandardErrorLog)
@@ -100,6 +108,7 @@ struct Services: Sendable {
         settings.maxConcurrentProvisions = configuration.concurrentProvisions
         settings.workspaceDirectoryRoots = configuration.workspaceRoots
         settings.imagePlatform = configuration.imagePlatform
+        settings.stopGrace = configuration.stopGrace
         settings.developmentMode = configuration.developmentMode
         return settings
     }
@@ -122,7 +131,8 @@ struct Services: Sendable {
     }
 
     private static func loops(
-        agentsDoor: AgentsDoor, recovery: RecoveryLoop, store: any StoreProbing, configuration: Configuration, clock: SystemClock,
+        agentsDoor: AgentsDoor, reconciler: ReconcileLoop, orphans: OrphanKeeper, store: any StoreProbing, configuration: Configuration,
+        clock: SystemClock,
         log: StandardErrorLog
     ) -> [Service] {
         [
@@ -130,8 +140,11 @@ struct Services: Sendable {
                 name: "agents-door", expectedInterval: .seconds(10),
                 run: { tick in try await agentsDoor.run(every: .seconds(10), tick: tick) }),
             Service(
-                name: "recovery", expectedInterval: configuration.recoveryInterval, health: { (recovery.lastTick, recovery.lastError) },
-                run: { _ in await recovery.run() }),
+                name: "reconcile", expectedInterval: configuration.recoveryInterval,
+                health: { (reconciler.lastTick, reconciler.lastError) }, run: { _ in await reconciler.run() }),
+            Service(
+                name: "orphan-sweep", expectedInterval: configuration.orphanInterval, health: { (orphans.lastTick, orphans.lastError) },
+                run: { _ in await orphans.run(every: configuration.orphanInterval) }),
             Service(
                 name: "store-watch", expectedInterval: .seconds(10),
                 run: { tick in try await StoreWatch(store: store, clock: clock, log: log).run(every: .seconds(10), tick: tick) }),

@@ -41,7 +41,8 @@ struct APIWorld {
             registry: AgentRegistry(
                 records: rows, containers: engine, urlGuard: policy, tokens: tokens, live: hub, clock: clock, log: log),
             proxy: AgentProxy(
-                workspaces: rows, containers: engine, urlGuard: policy, transport: NoTransport(), events: hub, publish: hub, clock: clock,
+                workspaces: rows, containers: engine, urlGuard: policy, transport: NoTransport(), events: hub, publish: hub,
+                waking: provisioner, clock: clock,
                 random: random, log: log),
             feed: EventFeed(stored: rows, live: hub), workspaces: rows, tokenOwners: rows, containers: engine, templates: templates,
             tokens: tokens, clock: clock, random: random, log: log)

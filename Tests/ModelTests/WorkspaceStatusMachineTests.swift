@@ -95,8 +95,8 @@ struct LifecycleTransitionTests {
         (
             .provisionStarted,
             from: [
-                "online", "offline", "degraded/wedged", "degraded/error_rate", "failed/provision", "failed/register_timeout", "paused",
-                "hibernated", "hibernating", "awaiting_agent",
+                "online", "offline", "degraded/wedged", "degraded/error_rate", "failed/provision", "failed/register_timeout",
+                "failed/crash_loop", "paused", "hibernated", "hibernating", "awaiting_agent",
             ],
             to: "provisioning"
         ),
@@ -109,17 +109,37 @@ struct LifecycleTransitionTests {
         ),
         (
             .provisionFailed(code: .imageNotFound, message: "no image"),
-            from: ["provisioning", "online", "offline", "degraded/wedged", "degraded/error_rate", "failed/register_timeout"],
+            from: [
+                "provisioning", "online", "offline", "degraded/wedged", "degraded/error_rate", "failed/register_timeout",
+                "failed/crash_loop",
+            ],
             to: "failed/provision"
         ),
         (.registerDeadlinePassed(seconds: 600, runtime: "echo", message: "late"), from: ["provisioning"], to: "failed/register_timeout"),
         (.agentLost(reason: "died"), from: ["online", "degraded/wedged", "degraded/error_rate"], to: "offline"),
+        (.bootstrapFailed(message: "no", logTail: "x"), from: ["provisioning"], to: "failed/register_timeout"),
+        (
+            .crashLooped(code: .crashLoop, message: "again"),
+            from: ["provisioning", "online", "offline", "degraded/wedged", "degraded/error_rate", "failed/register_timeout"],
+            to: "failed/crash_loop"
+        ),
+        (
+            .pauseRequested(name: "W"),
+            from: [
+                "provisioning", "online", "offline", "degraded/wedged", "degraded/error_rate", "failed/provision",
+                "failed/register_timeout", "failed/crash_loop", "hibernated", "hibernating", "awaiting_agent",
+            ],
+            to: "paused"
+        ),
+        (.agentReleased, from: ["paused"], to: "awaiting_agent"),
+        (.hibernationClaimed, from: ["online", "degraded/wedged", "degraded/error_rate"], to: "hibernating"),
+        (.hibernationAbandoned, from: ["hibernating"], to: "online"),
+        (.hibernationCompleted(name: "W", tier: 2), from: ["hibernating"], to: "hibernated"),
         (
             .removalRequested,
             from: [
                 "provisioning", "online", "offline", "degraded/wedged", "degraded/error_rate", "failed/provision",
-                "failed/register_timeout", "paused", "hibernated", "hibernating",
-                "awaiting_agent",
+                "failed/register_timeout", "failed/crash_loop", "paused", "hibernated", "hibernating", "awaiting_agent",
             ],
             to: "removed"
         ),

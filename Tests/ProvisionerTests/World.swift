@@ -48,9 +48,15 @@ final class World: Sendable {
             live: hub, clock: clock, random: random, log: log, settings: settings)
     }
 
-    func loop(_ provisioner: WorkspaceProvisioner, timeouts: ProvisionTimeouts = ProvisionTimeouts()) -> RecoveryLoop {
-        RecoveryLoop(
-            records: records, containers: engine, recovery: provisioner, templates: templates, timeouts: timeouts, clock: clock, log: log)
+    func loop(_ provisioner: WorkspaceProvisioner, policy: ReconcilePolicy = ReconcilePolicy()) -> ReconcileLoop {
+        ReconcileLoop(
+            records: records, containers: engine, reconciler: provisioner, templates: templates, policy: policy, clock: clock, log: log)
+    }
+
+    func keeper(_ provisioner: WorkspaceProvisioner, policy: OrphanPolicy = OrphanPolicy()) -> OrphanKeeper {
+        OrphanKeeper(
+            records: records, engine: engine, reconciler: provisioner, templates: templates, tokens: tokens, policy: policy,
+            instance: engine.instance, stopGrace: .seconds(1), clock: clock, log: log)
     }
 
     /// What the next start of the daemon does first, until nothing is under way.

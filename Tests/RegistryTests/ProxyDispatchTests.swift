@@ -12,8 +12,8 @@ struct ProxyAdmissionTests {
         "a workspace that cannot be talked to is answered by its status",
         arguments: [
             (.removed, 410, "workspace_removed", nil), (.paused, 503, "workspace_unavailable", nil),
-            (.hibernated, 503, "workspace_unavailable", nil),
-            (.hibernating, 503, "workspace_unavailable", nil), (.awaitingAgent, 503, "workspace_unavailable", nil),
+            (.hibernated, 503, "workspace_unavailable", "15"),
+            (.hibernating, 503, "workspace_unavailable", "15"), (.awaitingAgent, 503, "workspace_unavailable", nil),
             (.provisioning, 503, "workspace_unavailable", "5"),
         ] as [(WorkspaceStatus, Int, String, String?)])
     func byStatus(status: WorkspaceStatus, answer: Int, code: String, retryAfter: String?) async {
@@ -21,6 +21,24 @@ struct ProxyAdmissionTests {
         let response = await rig.dispatch()
         #expect(response.status == answer && response.code == code && response.headers["Retry-After"] == retryAfter)
         if answer == 503 { #expect(response.json["status"] == .string(status.rawValue)) }
+    }
+
+    @Test("a message to a hibernated workspace wakes it, one to a paused workspace does not")
+    func wakes() async {
+        rig.book.add(Sample.workspace(1, .hibernated))
+        let response = await rig.dispatch()
+        #expect(response.json["waking"] == true && response.json["retry_after"] == 15)
+        rig.book.add(Sample.workspace(1, .paused))
+        _ = await rig.dispatch()
+        #expect(rig.sleepers.woken == [Sample.id])
+    }
+
+    @Test("a message is work from before its workspace is looked at until it is answered")
+    func work() async {
+        rig.book.add(Sample.workspace(1, .online, url: "http://127.0.0.1:1"))
+        _ = await rig.dispatch()
+        #expect(rig.sleepers.begun > 0)
+        while !rig.sleepers.atWork().isEmpty { await Task.yield() }
     }
 
     @Test("a failed workspace is unavailable")

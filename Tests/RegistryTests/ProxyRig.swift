@@ -13,6 +13,7 @@ struct ProxyRig {
     let clock = ManualClock()
     let hub = WatchedHub()
     let log = RecordingLog()
+    let sleepers = FakeWaking()
     let resolver: ScriptedResolver
     var settings = ProxySettings()
     var mode = AddressPolicy.Mode.strict
@@ -27,7 +28,7 @@ struct ProxyRig {
     func proxy(over transport: any HTTPTransport) -> AgentProxy {
         AgentProxy(
             workspaces: book, containers: shelf, urlGuard: AgentURLGuard(mode: mode, resolver: resolver), transport: transport,
-            events: hub, publish: hub, clock: clock, random: SeededRandom(seed: 7), log: log, settings: settings)
+            events: hub, publish: hub, waking: sleepers, clock: clock, random: SeededRandom(seed: 7), log: log, settings: settings)
     }
 
     static let message = #"{"jsonrpc":"2.0","id":1,"method":"message/send","params":{"message":{"messageId":"m","parts":[]}}}"#

@@ -47,3 +47,32 @@ public struct FakeAddressGuard: AgentURLChecking {
         guard !refused.contains(url) else { throw Failure(.unsafeURL, "the address leads to a place that must not be reached") }
     }
 }
+
+/// Remembers whom it was asked to wake, and who is being talked to.
+public final class FakeWaking: WorkspaceWaking {
+    private let state = Mutex<(woken: [WorkspaceID], open: [WorkspaceID: Int], begun: Int)>(([], [:], 0))
+
+    public init() {}
+
+    public var woken: [WorkspaceID] { state.withLock { $0.woken } }
+    /// How many messages were ever on their way.
+    public var begun: Int { state.withLock { $0.begun } }
+
+    public func wake(_ id: WorkspaceID) async { state.withLock { $0.woken.append(id) } }
+
+    public func workBegan(on id: WorkspaceID) {
+        state.withLock { state in
+            state.open[id, default: 0] += 1
+            state.begun += 1
+        }
+    }
+
+    public func workEnded(on id: WorkspaceID) {
+        state.withLock { state in
+            let left = (state.open[id] ?? 0) - 1
+            state.open[id] = left > 0 ? left : nil
+        }
+    }
+
+    public func atWork() -> Set<WorkspaceID> { state.withLock { Set($0.open.keys) } }
+}

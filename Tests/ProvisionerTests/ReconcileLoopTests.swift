@@ -4,9 +4,9 @@ import Sweeper
 import TestSupport
 import Testing
 
-@Suite("The recovery loop")
-struct RecoveryLoopTests {
-    private func running<Result: Sendable>(_ loop: RecoveryLoop, _ body: () async throws -> Result) async throws -> Result {
+@Suite("The reconcile loop")
+struct ReconcileLoopTests {
+    private func running<Result: Sendable>(_ loop: ReconcileLoop, _ body: () async throws -> Result) async throws -> Result {
         let task = Task { await loop.run() }
         do {
             let result = try await body()

@@ -3,37 +3,27 @@ import Sweeper
 import TestSupport
 import Testing
 
-@Suite("What a pass decides")
-struct SweepPlanTests {
-    private static let id = WorkspaceID(random: SeededRandom(seed: 11))
-    private static let start = Timestamp(seconds: 1000)
+@Suite("What a pass decides about a provision, and about what should be gone")
+struct ReconcilePlanTests {
+    private static let id = PlanFixture.id
+    private static let start = PlanFixture.start
 
     private func row(_ condition: WorkspaceCondition, _ change: (inout Workspace) -> Void = { _ in }) -> Workspace {
-        var row = Workspace(id: Self.id, name: "W", runtime: "echo", condition: condition, createdAt: Self.start)
-        row.generation = 2
-        row.provisionStartedAt = Self.start
-        row.containerID = "c"
-        row.url = "http://127.0.0.1:1"
-        change(&row)
-        return row
+        PlanFixture.row(condition, change)
     }
 
     private func container(_ state: ContainerFacts.State, generation: Int = 2, _ change: (inout ContainerFacts) -> Void = { _ in })
         -> ContainerFacts
     {
-        var facts = ContainerFacts(id: "c", name: "ws-c", labels: [WorkspaceLabels.generation: String(generation)], state: state)
-        facts.agentURL = state == .running ? "http://127.0.0.1:1" : nil
-        facts.startedAt = Self.start
-        change(&facts)
-        return facts
+        PlanFixture.container(state, generation: generation, change)
     }
 
-    private func plan(_ row: Workspace, _ containers: [ContainerFacts], seconds: Int64 = 1, _ change: (inout SweepFacts) -> Void = { _ in })
+    private func plan(
+        _ row: Workspace, _ containers: [ContainerFacts], seconds: Int64 = 1, _ change: (inout PlanFixture) -> Void = { _ in }
+    )
         -> [ReconcileAction]
     {
-        var facts = SweepFacts(rows: [row], containers: [row.id: containers], now: Self.start + .seconds(seconds))
-        change(&facts)
-        return SweepPlan.actions(for: facts)
+        PlanFixture.decide(row, containers, seconds: seconds, change)
     }
 
     private let waiting = WorkspaceCondition(.provisioning)
@@ -51,7 +41,7 @@ struct SweepPlanTests {
     @Test("a provision under way in this process is left alone, whatever its container looks like")
     func inFlight() {
         for containers in [[], [container(.created)], [container(.exited)]] {
-            #expect(plan(row(waiting), containers, seconds: 100_000) { $0.inFlight = [Self.id] }.isEmpty)
+            #expect(plan(row(waiting), containers, seconds: 100_000) { $0.facts.inFlight = [Self.id] }.isEmpty)
         }
     }
 
@@ -74,7 +64,7 @@ struct SweepPlanTests {
         let ended = container(state) { $0.exitCode = 3 }
         #expect(plan(row(waiting), [ended]) == [.failExited(Self.id, generation: 2, container: ended, exitCode: 3)])
         #expect(
-            plan(row(waiting), [ended]) { $0.observedExits = ["c": 4] } == [
+            plan(row(waiting), [ended]) { $0.facts.exits = ["c": ObservedExit(code: 4, at: Self.start)] } == [
                 .failExited(Self.id, generation: 2, container: ended, exitCode: 4)
             ])
     }
@@ -85,7 +75,7 @@ struct SweepPlanTests {
         #expect(plan(row(waiting), [again]) == [.failExited(Self.id, generation: 2, container: again, exitCode: nil)])
         let running = container(.running)
         #expect(
-            plan(row(waiting), [running]) { $0.observedExits = ["c": 9] } == [
+            plan(row(waiting), [running]) { $0.facts.exits = ["c": ObservedExit(code: 9, at: Self.start)] } == [
                 .failExited(Self.id, generation: 2, container: running, exitCode: 9)
             ])
     }
@@ -106,9 +96,9 @@ struct SweepPlanTests {
                 .failUnregistered(Self.id, generation: 2, seconds: 1800)
             ])
         #expect(
-            plan(row(waiting), [late], seconds: 5010) { $0.timeouts = ProvisionTimeouts(override: 10) }
+            plan(row(waiting), [late], seconds: 5010) { $0.policy.timeouts = ProvisionTimeouts(override: 10) }
                 == [.failUnregistered(Self.id, generation: 2, seconds: 10)])
-        #expect(plan(row(waiting), [late], seconds: 5600) { $0.declaredTimeouts = ["echo": 900] }.isEmpty)
+        #expect(plan(row(waiting), [late], seconds: 5600) { $0.facts.declaredTimeouts = ["echo": 900] }.isEmpty)
     }
 
     @Test("external workspaces have no deadline and no container")
@@ -121,14 +111,20 @@ struct SweepPlanTests {
     func cleanup() {
         for condition in [WorkspaceCondition(.removed), WorkspaceCondition(.failed, .provision)] {
             #expect(plan(row(condition), []).isEmpty)
-            for plan in [plan(row(condition) { $0.pendingCleanup = true }, []), plan(row(condition), [container(.running, generation: 1)])]
-            {
-                guard plan.count == 1, case .teardown(Self.id, _)? = plan.first else {
-                    Issue.record("\(condition.key): \(plan)")
-                    continue
-                }
+            guard case .teardown(Self.id, _)? = plan(row(condition) { $0.pendingCleanup = true }, []).first else {
+                Issue.record("\(condition.key)")
+                continue
             }
         }
+        guard case .teardown? = plan(row(WorkspaceCondition(.failed, .provision)), [container(.running, generation: 1)]).first else {
+            Issue.record("a failed provision keeps its container")
+            return
+        }
+    }
+
+    @Test("what a removed row still has, and owes nobody, is an orphan's case and not this plan's")
+    func removedWithContainer() {
+        #expect(plan(row(WorkspaceCondition(.removed)), [container(.running)]).isEmpty)
     }
 
     @Test(
@@ -159,10 +155,11 @@ struct SweepPlanTests {
         "the address of a container that ended is nobody's: the engine gives its port to the next that asks",
         arguments: [ContainerFacts.State.exited, .dead, .restarting, .created])
     func addressOfTheDead(_ state: ContainerFacts.State) {
+        let forgotten = ReconcileAction.moveAddress(Self.id, generation: 2, url: nil)
         for condition in [WorkspaceCondition(.online), .init(.degraded, .errorRate), .init(.offline)] {
-            #expect(plan(row(condition), [container(state)]) == [.moveAddress(Self.id, generation: 2, url: nil)])
-            #expect(plan(row(condition), []) == [.moveAddress(Self.id, generation: 2, url: nil)])
-            #expect(plan(row(condition) { $0.url = nil }, [container(state)]).isEmpty)
+            #expect(plan(row(condition), [container(state)]).contains(forgotten))
+            #expect(plan(row(condition), []).contains(forgotten))
+            #expect(!plan(row(condition) { $0.url = nil }, [container(state)]).contains(forgotten))
             #expect(plan(row(condition) { $0.external = true }, []).isEmpty)
         }
         #expect(plan(row(WorkspaceCondition(.online)), [container(.unknown)]).isEmpty)

@@ -56,6 +56,8 @@ final class EngineHost: @unchecked Sendable {
     var isUp = true
     var weather = Weather.calm
     var watchman: Watchman?
+    /// New agents come soon and stay.
+    var isKind = false
     private var nextBox = 0
     private var nextPort = 32_768
 
@@ -116,6 +118,7 @@ extension EngineHost {
     }
 
     private func newAgent() -> Agent {
+        if isKind { return Agent(nextAt: stage.now + .seconds(3)) }
         let slow = stage.dice.chance(perMille: 50)
         let seconds = slow ? stage.dice.roll(60...900) : stage.dice.roll(1...8)
         var agent = Agent(nextAt: stage.now + .seconds(seconds))

@@ -105,13 +105,26 @@ extension EngineView: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
 
 extension EngineView: ContainerReading, ContainerSurveying {
     func containers() async throws -> [ContainerFacts] {
-        try await gate.perform("containers") { host.boxes.filter(isOurs).map(\.facts) }
+        try await gate.perform("containers") { host.boxes.filter(isOurs).map { Self.listed($0.facts) } }
     }
 
     func containers(of workspace: WorkspaceID) async throws -> [ContainerFacts] {
         try await gate.perform("containersOf") {
             host.boxes.filter { WorkspaceLabels($0.facts.labels, of: instance)?.workspace == workspace }.map(\.facts)
         }
+    }
+
+    /// A list says little of what runs: `ContainerReading` promises no more.
+    private static func listed(_ facts: ContainerFacts) -> ContainerFacts {
+        guard facts.state == .running else { return facts }
+        var listed = facts
+        listed.startedAt = nil
+        listed.finishedAt = nil
+        listed.restartCount = 0
+        listed.outOfMemory = false
+        listed.hostname = ""
+        listed.addresses = []
+        return listed
     }
 
     func container(_ id: String) async throws -> ContainerFacts? {

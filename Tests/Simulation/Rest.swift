@@ -1,51 +1,114 @@
 import Model
 
-/// What must be true once the world has come to rest.
+/// The end of an episode: the world comes to rest, and then everything must be true.
 extension World {
-    func checkRest() {
+    func rest() {
+        // Longer than the hold of a new database, the grace of an orphan and the time an agent has to come.
+        settle(for: .seconds(2700))
+        checkRest(orphansMayWait: true)
+        guard stage.violation == nil else { return }
+        let ending = stage.dice.roll(4)
+        if ending == 0 { outliveRetention() }
+        if ending > 1, homes.contains(where: { $0.rightDatabase != nil }) { comeHome() }
+    }
+
+    /// The right database comes back: everything in it runs again.
+    private func comeHome() {
+        for home in homes { _ = bringRightDatabaseBack(home) }
+        stage.step("action", "comeHome", "the right databases are back")
+        settle(for: .seconds(2700))
+        checkRest(orphansMayWait: true)
+    }
+
+    /// Somebody lets go of whatever nobody speaks for, and the time of keeping passes.
+    private func outliveRetention() {
+        for home in homes {
+            let rowless = host.boxes.compactMap { WorkspaceLabels($0.facts.labels, of: home.instance)?.workspace }
+                + host.volumes.compactMap { WorkspaceLabels($0.labels, of: home.instance)?.workspace }
+            let ids = Set(rowless.filter { home.records.row($0) == nil }).sorted { $0.text < $1.text }
+            guard !ids.isEmpty else { continue }
+            decide(.confirm, on: ids, among: ids, home)
+        }
+        live(for: .seconds(300))
+        for home in homes { home.kill() }
+        stage.advance(by: .seconds(169 * 3600))
+        stage.step("action", "outliveRetention", "a week passes")
+        settle(for: .seconds(1200))
+        checkRest(orphansMayWait: false)
+    }
+
+    private func checkRest(orphansMayWait: Bool) {
+        guard stage.violation == nil else { return }
         for home in homes {
             for row in home.records.rows { check(row, home) }
-            checkLeaks(home)
+            checkLeaks(home, orphansMayWait)
         }
         checkDecoys()
     }
+}
 
+// MARK: - Rows
+
+extension World {
     private func boxes(of id: WorkspaceID, _ home: Installation) -> [EngineHost.Box] {
         host.boxes.filter { WorkspaceLabels($0.facts.labels, of: home.instance)?.workspace == id }
     }
 
     private func check(_ row: Workspace, _ home: Installation) {
         let mine = boxes(of: row.id, home)
-        let running = mine.filter(\.isUp)
         let name = "\(home.name) \(row.id.prefix12), \(row.condition.key) of generation \(row.generation),"
         switch row.status {
-        case .removed:
-            if !mine.isEmpty { stage.violate("a removed workspace has no container", "\(name) has \(mine.count)") }
-            let volumes = host.volumes.filter { WorkspaceLabels($0.labels, of: home.instance)?.workspace == row.id }
-            if !volumes.isEmpty { stage.violate("a removed workspace has no volume", "\(name) has \(volumes.count)") }
-            if row.pendingCleanup { stage.violate("cleanup ends", "\(name) is pending") }
-        case .provisioning, .hibernating:
-            stage.violate("nothing stays between two states", "\(name) has \(running.count) running containers")
-        case .online, .degraded:
-            for box in running where box.facts.agentURL != row.url || box.facts.generation != row.generation {
-                stage.violate("an address is the agent's own", "\(name) is at \(row.url ?? "no address")")
-            }
-        case .failed where row.condition.cause == .provision:
-            if !mine.isEmpty { stage.violate("a failed provision leaves no container", "\(name) has \(mine.count)") }
+        case .removed: checkRemoved(row, mine, name, home)
+        case .provisioning, .hibernating, .offline:
+            stage.violate("nothing stays between two states", "\(name) has \(mine.filter(\.isUp).count) running containers")
+        case .online, .degraded: checkOnline(row, mine, name)
+        case .failed: checkFailed(row, mine, name)
         case .paused, .hibernated:
-            if !running.isEmpty { stage.violate("what should not run does not", "\(name) runs") }
-        case .failed, .offline, .awaitingAgent: break
+            if mine.contains(where: \.isUp) { stage.violate("what should rest does not run", "\(name) runs") }
+        case .awaitingAgent: break
         }
+        if row.status != .removed, row.pendingCleanup { stage.violate("cleanup ends", "\(name) is pending") }
     }
 
-    private func checkLeaks(_ home: Installation) {
-        for box in host.boxes {
-            guard let labels = WorkspaceLabels(box.facts.labels, of: home.instance) else { continue }
-            if home.records.row(labels.workspace) == nil { stage.violate("nothing leaks", "\(box.facts.name) has no row") }
+    private func checkRemoved(_ row: Workspace, _ mine: [EngineHost.Box], _ name: String, _ home: Installation) {
+        if !mine.isEmpty { stage.violate("a removed workspace has no container", "\(name) has \(mine.count)") }
+        let volumes = host.volumes.filter { WorkspaceLabels($0.labels, of: home.instance)?.workspace == row.id }
+        if !volumes.isEmpty { stage.violate("a removed workspace has no volume", "\(name) has \(volumes.count)") }
+        if row.pendingCleanup { stage.violate("cleanup ends", "\(name) is pending") }
+    }
+
+    private func checkOnline(_ row: Workspace, _ mine: [EngineHost.Box], _ name: String) {
+        guard let box = mine.first, mine.count == 1, box.isUp, box.facts.generation == row.generation else {
+            return stage.violate("what is online has its one container", "\(name) has \(mine.map { "\($0.facts.id) \($0.facts.state)" })")
         }
-        for volume in host.volumes {
-            guard let labels = WorkspaceLabels(volume.labels, of: home.instance) else { continue }
-            if home.records.row(labels.workspace) == nil { stage.violate("nothing leaks", "\(volume.name) has no row") }
+        guard box.facts.agentURL != row.url else { return }
+        stage.violate("an address is the agent's own", "\(name) is at \(row.url ?? "no address"), its agent elsewhere")
+    }
+
+    private func checkFailed(_ row: Workspace, _ mine: [EngineHost.Box], _ name: String) {
+        if row.failure == nil { stage.violate("a failure has a cause", "\(name) has none") }
+        switch row.condition.cause {
+        case .provision, .wedged, .errorRate, nil:
+            if !mine.isEmpty { stage.violate("a failed provision leaves no container", "\(name) has \(mine.count)") }
+        case .crashLoop:
+            if mine.contains(where: \.isUp) { stage.violate("what should rest does not run", "\(name) runs") }
+        case .registerTimeout:
+            if mine.contains(where: \.isUp) { stage.violate("an agent that comes is heard", "\(name) runs and is not online") }
+        }
+    }
+}
+
+// MARK: - Things
+
+extension World {
+    private func checkLeaks(_ home: Installation, _ orphansMayWait: Bool) {
+        let things = host.boxes.map { ($0.facts.name, $0.facts.labels, $0.isUp) } + host.volumes.map { ($0.name, $0.labels, false) }
+        for (name, labels, isUp) in things {
+            guard let id = WorkspaceLabels(labels, of: home.instance)?.workspace, home.records.row(id) == nil else { continue }
+            guard orphansMayWait, let orphan = home.records.orphan(id) else {
+                return stage.violate("nothing leaks", "\(name) has no row and nobody waits for it")
+            }
+            if orphan.state == .quarantined, isUp { stage.violate("what is quarantined does not run", name) }
         }
     }
 

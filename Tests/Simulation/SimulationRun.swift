@@ -46,11 +46,6 @@ public struct SimulationRun {
 }
 
 extension World {
-    func rest() {
-        settle(for: .seconds(1800))
-        if stage.violation == nil { checkRest() }
-    }
-
     func end() {
         for home in homes { home.kill() }
     }

@@ -1,4 +1,5 @@
 import Model
+import Sweeper
 
 /// Looks at everything that is done to containers and volumes, in the moment before it is done, and knows what must not be.
 final class Watchman: @unchecked Sendable {
@@ -29,28 +30,56 @@ final class Watchman: @unchecked Sendable {
             "a live workspace's container is left alone", "\(box.facts.name) of a row that is \(row.condition.key) was \(verb)")
     }
 
+    /// What runs without a row is stopped when a person said so, or when it was written down as quarantined, after every time that has to
+    /// pass; and never many at once.
     private func mayEndRowless(_ box: EngineHost.Box, _ labels: WorkspaceLabels, _ home: Installation, _ verb: String) {
-        stage.violate("a container without a row is left alone for now", "\(box.facts.name) was \(verb)")
+        let id = labels.workspace
+        if home.wishes.confirmed.contains(id) || home.wishes.adopted.contains(id) || home.wishes.purged.contains(id) { return }
+        func breach(_ why: String) { stage.violate("a container without a row has its time", "\(box.facts.name) was \(verb) \(why)") }
+        guard let orphan = home.records.orphan(id), orphan.state == .quarantined, let since = orphan.quarantinedAt else {
+            return breach("and is not quarantined")
+        }
+        let policy = OrphanPolicy()
+        if verb == "removed" { return stage.now - since < policy.retention ? breach("before its retention was over") : () }
+        if let created = box.facts.createdAt {
+            if since - created < policy.grace { return breach("within its grace") }
+            let known = home.records.knowsInstallationSince
+            if created < known, since - known < policy.hold { return breach("during the hold of a new database") }
+        }
+        checkFuse(id, orphan, home)
     }
 
-    /// What somebody worked on goes only when somebody asked for it.
+    /// Within less than one sweep's interval there is at most one sweep.
+    private func checkFuse(_ id: WorkspaceID, _ orphan: Orphan, _ home: Installation) {
+        guard home.quarantines[id] == nil else { return }
+        home.quarantines[id] = orphan.quarantinedAt
+        let window = Daemon.sweepInterval - .seconds(1)
+        let together = home.quarantines.values.filter { (orphan.quarantinedAt ?? stage.now) - $0 < window }.count
+        guard together > 2 * OrphanPolicy().mostPerCycle else { return }
+        stage.violate("one sweep takes few", "\(together) were quarantined within a minute")
+    }
+
+    /// What somebody worked on goes only when somebody asked for it, or when its time is over.
     func beforeRemoving(_ volume: EngineHost.Volume, by instance: InstanceID) {
         guard let labels = WorkspaceLabels(volume.labels, of: instance), let home = world.home(of: instance) else {
             return stage.violate("foreign volumes are left alone", "\(volume.name) was removed")
         }
-        guard volume.lived else { return }
-        guard let row = home.records.row(labels.workspace), row.status == .removed else {
-            let state = home.records.row(labels.workspace)?.condition.key ?? "missing"
-            return stage.violate("data is kept until its time", "\(volume.name) was removed while its row is \(state)")
+        func breach(_ why: String) { stage.violate("data is kept until its time", "\(volume.name) was removed \(why)") }
+        guard let row = home.records.row(labels.workspace) else {
+            let orphan = home.records.orphan(labels.workspace)
+            guard orphan?.state == .quarantined, let since = orphan?.quarantinedAt else { return breach("and is not quarantined") }
+            let mayGo = home.wishes.purged.contains(labels.workspace) || stage.now - since >= OrphanPolicy().retention
+            return mayGo ? () : breach("before its retention was over")
         }
-        guard !isAskedAway(row, home) else { return }
-        stage.violate("data is kept until its time", "\(volume.name) was removed, and nobody asked for it")
+        guard volume.lived else { return }
+        guard row.status == .removed else { return breach("while its row is \(row.condition.key)") }
+        if !isAskedAway(row, home) { breach("and nobody asked for it") }
     }
 
     private func isAskedAway(_ row: Workspace, _ home: Installation) -> Bool {
         var above: Workspace? = row
         while let current = above {
-            if home.askedAway.contains(current.id) { return true }
+            if home.wishes.removed.contains(current.id) { return true }
             above = current.parentID.flatMap { home.records.row($0) }
         }
         return false

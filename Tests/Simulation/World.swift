@@ -12,16 +12,6 @@ public enum Profile: String, CaseIterable, Sendable {
     case calm, mixed, storm
 }
 
-/// A policy made wrong on purpose, to show that the checks notice.
-public enum Breakage: String, CaseIterable, Sendable {
-    /// The store forgets one change in a hundred.
-    case lostCommits = "lost-commits"
-    /// The engine's list shows every installation's containers as ours.
-    case blindLabels = "blind-labels"
-    /// Volumes go with their container.
-    case earlyVolumes = "early-volumes"
-}
-
 /// One episode: an engine, two installations on it, the people and agents around them, and everything that goes wrong.
 final class World: @unchecked Sendable {
     static let image = "berth/workspace-echo:latest"
@@ -108,6 +98,11 @@ extension World {
     /// Nothing goes wrong any more and nobody wants anything: whatever is under way may come to its end.
     func settle(for duration: Duration) {
         heal()
+        live(for: duration)
+    }
+
+    /// Time passes as it does, second by second, and agents beat.
+    func live(for duration: Duration) {
         let end = stage.now + duration
         let limit = stage.steps + 200_000
         while stage.now < end, stage.violation == nil {
@@ -123,6 +118,7 @@ extension World {
 
     private func heal() {
         host.weather = .calm
+        host.isKind = true
         for home in homes {
             home.engineGate.weather = .calm
             home.storeGate.weather = .calm
@@ -131,7 +127,10 @@ extension World {
         }
         if !host.isUp { host.comeUp(sticking: false) }
         host.images.formUnion([Self.image, Self.failingImage])
-        for index in host.boxes.indices { host.boxes[index].agent?.mode = .well }
+        for index in host.boxes.indices {
+            host.boxes[index].agent?.mode = .well
+            if let next = host.boxes[index].agent?.nextAt { host.boxes[index].agent?.nextAt = min(next, stage.now + .seconds(5)) }
+        }
         for home in homes where home.daemon == nil { home.boot() }
     }
 }

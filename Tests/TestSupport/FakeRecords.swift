@@ -48,6 +48,8 @@ public final class FakeRecords: Sendable {
 
     public func row(_ id: WorkspaceID) -> Workspace? { state.withLock { $0.rows[id] } }
     public var rows: [Workspace] { state.withLock { $0.rows.values.sorted { $0.createdAt < $1.createdAt } } }
+    public func orphan(_ id: WorkspaceID) -> Orphan? { state.withLock { $0.orphans[id] } }
+    public var knowsInstallationSince: Timestamp { state.withLock { $0.installationSeenAt } }
     public func history(of id: WorkspaceID) -> [WorkspaceEvent] { state.withLock { $0.events[id] ?? [] } }
     public func liveTokens(of id: WorkspaceID) -> Int { state.withLock { $0.tokens.values.count { $0.workspace == id && !$0.revoked } } }
 

@@ -12,6 +12,8 @@ struct EngineCall: Sendable {
     /// Which deadline of `EngineSettings` holds.
     enum Patience: Sendable {
         case probing, ordinary, creating
+        /// As long as a creation, after the time the container is given.
+        case stopping(grace: Duration)
         /// No total: cut only by silence.
         case pulling
         /// No deadline but that of connecting.

@@ -102,6 +102,7 @@ final class EngineClient: Sendable {
         case .probing: ExchangeLimits(total: settings.probeDeadline)
         case .ordinary: ExchangeLimits(total: settings.callDeadline)
         case .creating: ExchangeLimits(total: settings.createDeadline)
+        case .stopping(let grace): ExchangeLimits(total: settings.createDeadline + grace)
         case .pulling: ExchangeLimits(stall: settings.pullStall)
         case .endless: ExchangeLimits()
         }

@@ -1,25 +1,37 @@
 public import Model
 
 extension LocalEngine: ContainerReading {
-    /// Running containers with a published port come from the list alone; the others are inspected.
+    /// Inspections side by side: one after the other, a thousand stopped containers would take seconds.
+    static let inspectionsAtOnce = 8
+
+    /// Running containers with a published port come from the list alone; the others are inspected, since a list tells neither when they
+    /// started nor how they ended. One that goes away between the list and the look is left out.
     public func containers() async throws -> [ContainerFacts] {
-        var all: [ContainerFacts] = []
-        for listed in try await run(ContainerList(labels: ownership)) {
-            if listed.state == .running, listed.agentURL != nil {
-                all.append(listed)
-            } else if let inspected = try await container(listed.id) {
-                all.append(inspected)
-            }
-        }
-        return all
+        let listed = try await run(ContainerList(labels: ownership))
+        let open = listed.filter { $0.state != .running || $0.agentURL == nil }
+        let inspected = try await inspected(open.map(\.id))
+        let sure = Set(listed.map(\.id)).subtracting(open.map(\.id))
+        return listed.compactMap { sure.contains($0.id) ? $0 : inspected[$0.id] }
     }
 
     public func containers(of workspace: WorkspaceID) async throws -> [ContainerFacts] {
-        var all: [ContainerFacts] = []
-        for listed in try await run(ContainerList(labels: ownership(of: workspace))) {
-            if let inspected = try await container(listed.id) { all.append(inspected) }
+        let ids = try await run(ContainerList(labels: ownership(of: workspace))).map(\.id)
+        let inspected = try await inspected(ids)
+        return ids.compactMap { inspected[$0] }
+    }
+
+    /// What is still there of `ids`.
+    private func inspected(_ ids: [String]) async throws -> [String: ContainerFacts] {
+        try await withThrowingTaskGroup(of: ContainerFacts?.self) { group in
+            var found: [String: ContainerFacts] = [:]
+            var waiting = ids.makeIterator()
+            for _ in 0..<Self.inspectionsAtOnce { if let id = waiting.next() { group.addTask { try await self.container(id) } } }
+            while let facts = try await group.next() {
+                if let facts { found[facts.id] = facts }
+                if let id = waiting.next() { group.addTask { try await self.container(id) } }
+            }
+            return found
         }
-        return all
     }
 
     public func container(_ id: String) async throws -> ContainerFacts? {
@@ -27,7 +39,7 @@ extension LocalEngine: ContainerReading {
     }
 
     public func volumes(of workspace: WorkspaceID) async throws -> [String] {
-        try await run(VolumeList(labels: ownership(of: workspace)))
+        try await run(VolumeList(labels: ownership(of: workspace))).map(\.name)
     }
 
     public func logs(of containerID: String, _ options: LogOptions) async throws -> AsyncThrowingStream<LogChunk, any Error> {
@@ -68,11 +80,4 @@ extension LocalEngine: ContainerReading {
             return explained(error, stream.call, meaning: stream.meaning)
         }
     }
-}
-
-extension LocalEngine: ContainerSurveying {
-    public func volumes() async throws -> [VolumeFacts] { throw BackendError.containerMissing }
-    public func details(of containerID: String) async throws -> ContainerDetails? { throw BackendError.containerMissing }
-    public func file(_ path: String, of containerID: String) async throws -> [UInt8]? { throw BackendError.containerMissing }
-    public func strangers() async throws -> [ContainerFacts] { throw BackendError.containerMissing }
 }

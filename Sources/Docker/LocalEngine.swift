@@ -12,6 +12,7 @@ public final class LocalEngine: Sendable {
     let instance: InstanceID
     let networkName: String
     let credentials: RegistryCredentials?
+    let clock: any TimeSource
     let log: any LogSink
     private let freeBytes: @Sendable (String) -> Int64?
     let networkInTheMaking = Mutex<Task<WorkspaceNetwork, any Error>?>(nil)
@@ -20,17 +21,18 @@ public final class LocalEngine: Sendable {
     /// A disk with less than this left is full: engines need some room even for the smallest container.
     static let leastFreeBytes: Int64 = 1 << 20
 
-    /// `freeBytes` tells the bytes that can still be written under a directory of this host, nil when it cannot be told: a full disk is
+    /// `clock` must be the engine's own, that of this host: a container's age is read from it. `freeBytes` tells the bytes that can still be written under a directory of this host, nil when it cannot be told: a full disk is
     /// told from other failures of the engine by it.
     public init(
         settings: EngineSettings, instance: InstanceID, networkName: String, credentials: RegistryCredentials?,
-        transport: any HTTPTransport,
-        log: any LogSink, freeBytes: @escaping @Sendable (String) -> Int64? = LocalDisk.freeBytes
+        transport: any HTTPTransport, clock: any TimeSource, log: any LogSink,
+        freeBytes: @escaping @Sendable (String) -> Int64? = LocalDisk.freeBytes
     ) {
         client = EngineClient(settings: settings, transport: transport)
         self.instance = instance
         self.networkName = networkName
         self.credentials = credentials
+        self.clock = clock
         self.log = log
         self.freeBytes = freeBytes
     }

@@ -30,7 +30,8 @@ public typealias WorkspaceStore = ProvisionRecording & AgentRecording & EventRea
 /// `onCommitted` receives every durable event after its commit, in the order of sequences within each workspace. It is called on a
 /// database thread and must not wait.
 ///
-/// Throws `StoreError`: `database_locked`, `database_newer`, `database_unreachable`, `database_invalid`, `state_directory_unusable`.
+/// Throws `StoreError`: `database_locked`, `database_newer`, `database_unreachable`, `database_invalid`, `database_foreign`,
+/// `state_directory_unusable`.
 public func openStore(
     _ location: StoreLocation, instance: InstanceID, sealer: any SecretSealing, clock: any TimeSource, random: any RandomSource,
     log: any LogSink, onCommitted: @escaping @Sendable ([WorkspaceEvent]) -> Void
@@ -43,19 +44,10 @@ public func openStore(
         database = try await PostgresDatabase.open(url, clock: clock, random: random, log: log, onCommitted: onCommitted)
     }
     do {
-        let isNew = try await introduce(instance, to: database)
-        return RecordStore(database: database, sealer: sealer, isNewInstallation: isNew)
+        let isNew = try await database.write { try $0.introduce(instance) }
+        return RecordStore(database: database, sealer: sealer, instance: instance, isNewInstallation: isNew)
     } catch {
         await database.close()
         throw error
-    }
-}
-
-private func introduce(_ instance: InstanceID, to database: any Database) async throws -> Bool {
-    try await database.write { transaction in
-        let added = try transaction.sql.run(
-            "INSERT INTO installation (instance_id, first_seen_at) VALUES ($1, $2) ON CONFLICT (instance_id) DO NOTHING RETURNING 1",
-            [.text(instance.text), .int(transaction.now.microseconds)])
-        return !added.isEmpty
     }
 }

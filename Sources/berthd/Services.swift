@@ -91,7 +91,7 @@ struct Services: Sendable {
                 createDeadline: configuration.engineTimeout * 3, pullStall: configuration.pullStall, platform: configuration.imagePlatform),
             instance: instance, networkName: configuration.networkName ?? "berth-\(instance.prefix8)",
             credentials: RegistryCredentials(user: configuration.registryUser, token: configuration.registryToken), transport: transport,
-            log: log)
+            clock: SystemClock(), log: log)
     }
 
     private static func provisionSettings(_ configuration: Configuration) -> ProvisionSettings {

@@ -13,6 +13,71 @@ struct EngineContractTests {
         try await real.use { try await real.contract().check() }
     }
 
+    @Test("another installation's containers, and whatever calls itself a workspace, are strangers")
+    func strangers() async throws {
+        let real = try RealEngine()
+        try await real.use {
+            let other = try RealEngine()
+            try await other.use {
+                let stranger = try await other.engine.createContainer(try await other.spec())
+                try await real.contract().strangersAreSeen(stranger)
+            }
+        }
+    }
+
+    @Test("a stop ends a paused container, and one that was started this very moment")
+    func stopOddOnes() async throws {
+        let real = try RealEngine()
+        try await real.use {
+            let id = try await real.engine.createContainer(try await real.spec())
+            try await real.install(RealEngine.serving, in: id)
+            for paused in [true, false] {
+                try await real.engine.start(id)
+                if paused { try await real.post("/containers/\(id)/pause") }
+                try await real.engine.stop(id, grace: .seconds(60))
+                let facts = try #require(try await real.engine.container(id))
+                #expect(facts.state == .exited && facts.exitCode == 143)
+            }
+        }
+    }
+
+    @Test("a stop that SIGTERM does not do is done by SIGKILL when the grace is over")
+    func stopByForce() async throws {
+        let real = try RealEngine()
+        try await real.use {
+            let id = try await real.engine.createContainer(try await real.spec())
+            try await real.install("trap '' TERM; echo deaf; while :; do /bin/busybox sleep 1000; done", in: id)
+            try await real.engine.start(id)
+            for try await _ in try await real.engine.logs(of: id, LogOptions(follow: true)) { break }
+            try await real.engine.stop(id, grace: .seconds(1))
+            let facts = try #require(try await real.engine.container(id))
+            #expect(facts.state == .exited && facts.exitCode == 137 && !facts.outOfMemory)
+        }
+    }
+
+    @Test("want of memory is an event, a fact, and counted as a restart")
+    func memory() async throws {
+        let real = try RealEngine()
+        try await real.use {
+            var spec = try await real.spec()
+            spec.memoryBytes = 16 << 20
+            let events = try await real.engine.events(since: nil)
+            let id = try await real.engine.createContainer(spec)
+            try await real.install("exec /bin/busybox tail /dev/zero", in: id)
+            try await real.engine.start(id)
+            var seen: [ContainerEvent.Action] = []
+            var facts: ContainerFacts?
+            // The fact is forgotten at the next start, which may come before the look: then the next death is as good.
+            for try await event in events where event.containerID == id {
+                seen.append(event.action)
+                if event.action == .die { facts = try await real.engine.container(id) }
+                if facts?.outOfMemory == true { break }
+            }
+            #expect(seen.prefix(4) == [.create, .start, .oom, .die])
+            #expect(facts?.exitCode == 137 && facts?.restartCount ?? 0 >= 1)
+        }
+    }
+
     @Test("files copied before the start are there, belong to 1000 and keep their modes; the port answers")
     func copiedFiles() async throws {
         let real = try RealEngine()
@@ -161,6 +226,45 @@ struct EngineContractPrivateTests {
         #expect(try await real.engine.containers().map(\.id) == [id])
         try await real.engine.removeContainer(id)
         #expect(try await real.engine.containers().isEmpty)
+    }
+
+    /// Which of the starts get stuck is up to the moment of the crash; whichever do, they are healed the same way.
+    @Test("containers that an engine was starting as it crashed are started after it, or made again")
+    func crashedStarts() async throws {
+        try await use(try await PrivateEngine.start(), checkCrashedStarts)
+    }
+
+    private func checkCrashedStarts(_ own: PrivateEngine, _ real: RealEngine) async throws {
+        try await real.makeImage()
+        var ids: [String: ContainerSpec] = [:]
+        for number in 0..<8 {
+            var spec = try await real.spec()
+            spec.name += "-\(number)"
+            let id = try await real.engine.createContainer(spec)
+            try await real.install(RealEngine.serving, in: id)
+            ids[id] = spec
+        }
+        let events = try await real.engine.events(since: nil)
+        await withTaskGroup(of: Void.self) { group in
+            for id in ids.keys { group.addTask { _ = try? await real.engine.start(id) } }
+            var seen = events.makeAsyncIterator()
+            while let event = try? await seen.next(), event.action != .start {}
+            try? await own.kill()
+        }
+        try await own.restart()
+        for (id, spec) in ids { try await startOrRemake(id, spec, real.engine) }
+        let running = try await real.engine.containers()
+        #expect(running.count == ids.count && running.allSatisfy { $0.state == .running })
+    }
+
+    private func startOrRemake(_ id: String, _ spec: ContainerSpec, _ engine: LocalEngine) async throws {
+        do {
+            try await engine.start(id)
+        } catch let error as BackendError {
+            #expect(error.code == .startFailed && error.kind == .failed)
+            try await engine.removeContainer(id)
+            try await engine.start(try await engine.createContainer(spec))
+        }
     }
 
     @Test("a full disk is told from other failures, on create, copy and import")

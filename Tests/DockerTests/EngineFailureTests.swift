@@ -141,7 +141,7 @@ struct EngineFailureTests {
     func unreachable(reason: TransportError.Reason, code: ErrorCode) async throws {
         let engine = LocalEngine(
             settings: EngineSettings(), instance: try #require(StubbedEngine.instance), networkName: "n", credentials: nil,
-            transport: FailingTransport(reason: reason), log: RecordingLog())
+            transport: FailingTransport(reason: reason), clock: ManualClock(), log: RecordingLog())
         let error = try await backendError { _ = try await engine.containers() }
         #expect(error.code == code && error.kind == .unavailable && error.next != nil && !error.message.contains("/secret"))
         #expect(try await backendError { _ = try await engine.probe() }.code == code)
@@ -151,7 +151,7 @@ struct EngineFailureTests {
     func cancelled() async throws {
         let engine = LocalEngine(
             settings: EngineSettings(), instance: try #require(StubbedEngine.instance), networkName: "n", credentials: nil,
-            transport: FailingTransport(reason: .cancelled), log: RecordingLog())
+            transport: FailingTransport(reason: .cancelled), clock: ManualClock(), log: RecordingLog())
         await #expect(throws: CancellationError.self) { _ = try await engine.containers() }
     }
 

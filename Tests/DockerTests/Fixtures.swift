@@ -23,6 +23,7 @@ struct StubbedEngine {
     let stub: StubEngineSocket
     let engine: LocalEngine
     let log = RecordingLog()
+    let clock = ManualClock()
 
     static let instance = InstanceID("stub-instance")
 
@@ -49,7 +50,7 @@ struct StubbedEngine {
         let instance = try #require(Self.instance)
         engine = LocalEngine(
             settings: settings, instance: instance, networkName: "berth-stub", credentials: credentials, transport: CurlTransport(),
-            log: log,
+            clock: clock, log: log,
             freeBytes: freeBytes)
     }
 

@@ -35,7 +35,7 @@ struct RealEngine {
         engine = LocalEngine(
             settings: EngineSettings(socketPath: self.socketPath), instance: instance, networkName: "berth-test-\(instance.prefix8)",
             credentials: nil,
-            transport: transport, log: log)
+            transport: transport, clock: HostClock(), log: log)
     }
 
     /// Imports an image; unless told otherwise it runs `/configs/run.sh`.
@@ -81,6 +81,17 @@ struct RealEngine {
         }
     }
 
+    /// The clock the engine has, too.
+    private struct HostClock: TimeSource {
+        func now() -> Timestamp {
+            var time = timespec()
+            clock_gettime(CLOCK_REALTIME, &time)
+            return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
+        }
+
+        func sleep(for duration: Duration) async throws { try await Task.sleep(for: duration) }
+    }
+
     /// Serves the files of `/configs` on the agent's port.
     static let serving = "exec /bin/busybox httpd -f -p 8000 -h /configs"
 
@@ -106,6 +117,15 @@ struct RealEngine {
     }
 
     func removeNetwork() async throws { try await delete("/networks/berth-test-\(instance.prefix8)") }
+
+    /// What an operator does to a container of ours, past us.
+    func post(_ path: String) async throws {
+        var request = OutgoingRequest(.post, "http://localhost\(path)")
+        request.unixSocket = socketPath
+        let response = try await transport.send(request)
+        _ = try await response.body.collect(limit: 1 << 20)
+        try #require(response.status < 300)
+    }
 
     private func delete(_ path: String) async throws {
         var request = OutgoingRequest(.delete, "http://localhost\(path)")

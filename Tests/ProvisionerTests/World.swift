@@ -9,7 +9,7 @@ import Testing
 final class World: Sendable {
     static let image = "berth/workspace-echo:latest"
 
-    let clock = ManualClock()
+    let clock: ManualClock
     let hub = EventHub()
     let engine: FakeEngine
     let records: FakeRecords
@@ -25,6 +25,7 @@ final class World: Sendable {
         image: String? = World.image,
         refusing refusedURLs: Set<String> = [], seed: UInt64 = 7
     ) throws {
+        clock = ManualClock()
         random = SeededRandom(seed: seed)
         engine = FakeEngine(instance: try #require(InstanceID("instance-of-tests")), clock: clock)
         records = FakeRecords(clock: clock, live: hub)
@@ -32,6 +33,17 @@ final class World: Sendable {
         self.settings = settings
         self.refusedURLs = refusedURLs
         if let image { engine.addImage(image) }
+    }
+
+    /// The same host after its database was lost: its engine, its clock, and empty records.
+    init(after other: World) throws {
+        random = other.random
+        engine = other.engine
+        clock = other.clock
+        records = FakeRecords(clock: other.clock, live: hub)
+        templates = other.templates
+        settings = other.settings
+        refusedURLs = other.refusedURLs
     }
 
     static var echo: Template {

@@ -79,6 +79,49 @@ struct ConcurrencyTests {
         }
     }
 
+    @Test("a hibernation is never claimed over work that was noted before it", arguments: DatabaseKind.present)
+    func claimsAgainstWork(_ kind: DatabaseKind) async throws {
+        try await StoreFixture.with(kind) { fixture in
+            let idleSince = fixture.clock.now()
+            for round in 0..<25 {
+                let agent = try await fixture.workspace(AgentRecordingTests.online)
+                var beat = agent.beat()
+                beat.activeTasks = round.isMultiple(of: 2) ? 1 : 0
+                async let noted: Void = fixture.store.noteWork(on: agent.id, at: idleSince + .seconds(1))
+                async let beaten = fixture.store.recordHeartbeat(beat)
+                async let claim = fixture.store.claimHibernation(of: agent.id, evenBusy: false, idleSince: idleSince)
+                let (outcome, row) = (try await claim, (try await noted, try await beaten.get(), try await fixture.row(agent)).2)
+                switch outcome {
+                case .claimed(let claimed):
+                    #expect((claimed.lastWorkAt, claimed.activeTasks) == (nil, 0))
+                    #expect(row.status == .hibernating)
+                case .busy, .notNow: #expect(row.status == .online)
+                }
+                #expect(row.lastWorkAt.map { $0 > idleSince } == true)
+            }
+        }
+    }
+
+    @Test("rows moved together, removals and beats end without a deadlock", arguments: DatabaseKind.present)
+    func movesTogether(_ kind: DatabaseKind) async throws {
+        try await StoreFixture.with(kind) { fixture in
+            var agents: [Agent] = []
+            for _ in 0..<12 { agents.append(try await fixture.workspace(AgentRecordingTests.online)) }
+            let ids = agents.map(\.id)
+            await withTaskGroup(of: Void.self) { group in
+                for agent in agents {
+                    group.addTask { _ = try? await fixture.store.recordHeartbeat(agent.beat(wedged: true)) }
+                    group.addTask {
+                        let moves = ids.shuffled().map { (id: $0, event: LifecycleEvent.pauseRequested(name: "w")) }
+                        let moved = try? await fixture.store.applyToAll(moves)
+                        #expect(moved != nil)
+                    }
+                }
+            }
+            for id in ids { #expect(try await fixture.storedEvents(id).count { $0.kind == .paused } == 1) }
+        }
+    }
+
     @Test("a verb that fails inside a group is undone alone", arguments: DatabaseKind.present)
     func failsAlone(_ kind: DatabaseKind) async throws {
         try await StoreFixture.with(kind) { fixture in

@@ -15,7 +15,7 @@ struct OpeningTests {
         try await body(StoreFixture.location(kind, in: directory))
     }
 
-    private func connection(_ location: StoreLocation, patience: Duration = .seconds(5)) throws -> any SQLConnection {
+    static func connection(_ location: StoreLocation, patience: Duration = .seconds(5)) throws -> any SQLConnection {
         switch location {
         case .sqlite(let path): try SQLiteConnection(path, readOnly: false, busyMilliseconds: 100)
         case .postgres(let url): try PostgresConnection(PostgresTarget(url), patience: patience)
@@ -57,7 +57,7 @@ struct OpeningTests {
                 let new = try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
                 #expect(new == 1)
             }
-            let records = try connection(location).run("SELECT version FROM schema_migrations ORDER BY version")
+            let records = try Self.connection(location).run("SELECT version FROM schema_migrations ORDER BY version")
             #expect(records == Migration.all.map { [.int($0.version)] })
         }
     }
@@ -66,7 +66,7 @@ struct OpeningTests {
     func newer(_ kind: DatabaseKind) async throws {
         try await withLocation(kind) { location in
             await (try StoreFixture.open(location)).store.close()
-            let sql = try connection(location)
+            let sql = try Self.connection(location)
             try sql.run(
                 "INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)", [.int(99), .text("later"), .int(0)])
             let error = await errorOfOpening(location)
@@ -81,7 +81,7 @@ struct OpeningTests {
     func failedMigration(_ kind: DatabaseKind) async throws {
         try await withLocation(kind) { location in
             if case .sqlite(let path) = location { _ = try SQLiteFile(preparing: path) }
-            let sql = try connection(location)
+            let sql = try Self.connection(location)
             var migrator = Migrator()
             migrator.migrations = [Migration(version: 1, name: "bad", sql: "CREATE TABLE half (a BIGINT); CREATE TABLE half (a BIGINT);")]
             #expect(throws: SQLFailure.self) { try migrator.run(on: sql, now: Timestamp(seconds: 0)) }
@@ -99,7 +99,7 @@ struct OpeningTests {
     func locked(_ kind: DatabaseKind) async throws {
         try await withLocation(kind) { location in
             await (try StoreFixture.open(location)).store.close()
-            let holder = try connection(location)
+            let holder = try Self.connection(location)
             switch location {
             case .sqlite:
                 try holder.run("BEGIN IMMEDIATE")
@@ -109,7 +109,7 @@ struct OpeningTests {
             case .postgres:
                 try holder.run("SELECT pg_advisory_lock(\(Migrator.lockNumber))")
                 let failure = #expect(throws: SQLFailure.self) {
-                    try Migrator().run(on: connection(location, patience: .seconds(2)), now: Timestamp(seconds: 0))
+                    try Migrator().run(on: Self.connection(location, patience: .seconds(2)), now: Timestamp(seconds: 0))
                 }
                 #expect(failure?.kind == .locked)
             }
@@ -122,7 +122,7 @@ struct OpeningTests {
             let fixture = try await StoreFixture.open(location)
             let agent = try await fixture.workspace()
             await fixture.store.close()
-            let sql = try connection(location)
+            let sql = try Self.connection(location)
             for change in ["status = 'asleep'", "cause = 'moon'", "workspace_access = 'all'"] {
                 #expect(throws: SQLFailure.self) { try sql.run("UPDATE workspaces SET \(change) WHERE id = $1", [.text(agent.id.text)]) }
             }

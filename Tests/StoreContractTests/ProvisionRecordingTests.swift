@@ -31,6 +31,7 @@ struct ProvisionRecordingTests {
         workspace.overrides = RuntimeOverrides(idleTimeoutSeconds: 600, capabilities: ["status_mgmt": true, "retry": false])
         workspace.failure = WorkspaceFailure(
             code: .registerTimeout, message: "m", next: "n", exitCode: 137, logTail: "line 1\nline 2", at: now)
+        (workspace.hibernationIdleMinutes, workspace.lastWorkAt, workspace.adoptedAt) = (30, now + .seconds(1), now + .seconds(2))
         (workspace.pendingCleanup, workspace.canvasX, workspace.canvasY) = (true, 1.5, -2)
         return workspace
     }

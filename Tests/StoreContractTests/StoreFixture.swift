@@ -48,31 +48,23 @@ struct StoreFixture: Sendable {
         }
     }
 
-    static func open(_ location: StoreLocation, key: [UInt8] = Array(0..<32)) async throws -> StoreFixture {
-        let (clock, committed, log) = (ManualClock(), CommittedEvents(), RecordingLog())
+    static func open(
+        _ location: StoreLocation, instance: InstanceID = instance, key: [UInt8] = Array(0..<32), clock: ManualClock = ManualClock()
+    ) async throws -> StoreFixture {
+        let (committed, log) = (CommittedEvents(), RecordingLog())
         let store = try await openStore(
             location, instance: instance, sealer: SecretSealer(key: key), clock: clock, random: SeededRandom(seed: 1), log: log
         ) { committed.add($0) }
         return StoreFixture(store: store, location: location, clock: clock, committed: committed, log: log)
     }
 
-    /// A row with a current token. `status` rows other than `provisioning` are written as they are.
+    var records: RecordsFixture { RecordsFixture(store: store, clock: clock, committed: committed) }
+
     func workspace(_ condition: WorkspaceCondition = .init(.provisioning), parent: WorkspaceID? = nil, name: String = "w") async throws
         -> Agent
-    {
-        let token = tokens.issue()
-        var workspace = Workspace(
-            id: WorkspaceID(random: SodiumRandom()), name: name, runtime: "echo", condition: condition, createdAt: clock.now())
-        workspace.generation = 1
-        workspace.parentID = parent
-        clock.advance(by: .milliseconds(1))
-        let stored = try await store.insert(NewWorkspace(workspace: workspace, token: token.digest))
-        return Agent(id: stored.id, token: token)
-    }
-
-    func row(_ agent: Agent) async throws -> Workspace { try await store.workspace(agent.id).orFail() }
-
-    func storedEvents(_ id: WorkspaceID) async throws -> [WorkspaceEvent] { try await store.events(of: id, after: 0, limit: 10_000) }
+    { try await records.workspace(condition, parent: parent, name: name) }
+    func row(_ agent: Agent) async throws -> Workspace { try await records.row(agent) }
+    func storedEvents(_ id: WorkspaceID) async throws -> [WorkspaceEvent] { try await records.storedEvents(id) }
 }
 
 /// A workspace and the token its agent holds.
@@ -100,12 +92,13 @@ struct Agent: Sendable {
 }
 
 /// What `onCommitted` was given, in its order.
-final class CommittedEvents: Sendable {
+final class CommittedEvents: EventPublishing {
     private let events = Mutex<[WorkspaceEvent]>([])
 
     var all: [WorkspaceEvent] { events.withLock { $0 } }
 
     func add(_ new: [WorkspaceEvent]) { events.withLock { $0 += new } }
+    func publish(_ events: [WorkspaceEvent]) { add(events) }
     func of(_ id: WorkspaceID) -> [WorkspaceEvent] { all.filter { $0.workspaceID == id } }
 }
 

@@ -17,7 +17,10 @@ public struct EngineContract: Sendable {
     public let image: String
     /// Puts the program into a container that was created and not yet started.
     public let install: @Sendable (Program, String) async throws -> Void
-    private let workspace: Workspace
+    let workspace: Workspace
+
+    /// What people call workspaces: labels must bring it back letter by letter.
+    static let oddName = #"Ünïcode "quoted" 'n' $HOME = 日本, 👩‍🚀 \ #1"#
 
     public init(
         backend: any WorkspaceBackend, instance: InstanceID, image: String, workspace: WorkspaceID,
@@ -28,7 +31,7 @@ public struct EngineContract: Sendable {
         self.image = image
         self.install = install
         var row = Workspace(
-            id: workspace, name: "Contract", runtime: "echo", condition: .init(.provisioning), createdAt: Timestamp(seconds: 0))
+            id: workspace, name: Self.oddName, runtime: "echo", condition: .init(.provisioning), createdAt: Timestamp(seconds: 0))
         row.generation = 7
         row.template = "echo"
         self.workspace = row
@@ -42,6 +45,10 @@ public struct EngineContract: Sendable {
         try await containerServes()
         try await nameIsTakenOnce()
         try await failureIsSeen()
+        try await stopIsForGood()
+        try await stopEndsRestarts()
+        try await detailsAreTold()
+        try await filesAreRead()
         try await absenceIsNoFailure()
     }
 
@@ -64,6 +71,10 @@ public struct EngineContract: Sendable {
         try await backend.createVolume(name, labels: WorkspaceLabels(workspace: workspace))
         try await backend.createVolume(name, labels: WorkspaceLabels(workspace: workspace))
         try expect(try await backend.volumes(of: workspace.id) == [name], "a volume made twice is listed once, by its workspace")
+        let listed = try await backend.volumes().filter { $0.name == name }
+        try expect(listed.count == 1 && listed.first?.createdAt != nil, "it is listed by its installation, with the time it was made")
+        let labels = WorkspaceLabels(listed.first?.labels ?? [:], of: instance)
+        try expect(labels == WorkspaceLabels(workspace: workspace), "its labels are those it was made with")
         try await backend.removeVolume(name)
         try await backend.removeVolume(name)
         try expect(try await backend.volumes(of: workspace.id).isEmpty, "a removed volume is gone, and removing it again is success")
@@ -80,7 +91,8 @@ public struct EngineContract: Sendable {
         let running = try await facts(id)
         try expect(running.state == .running, "a started container runs, and starting it again is success")
         try expect(running.agentURL?.hasPrefix("http://127.0.0.1:") == true, "its port is published on loopback")
-        try expect(WorkspaceLabels(running.labels, of: instance)?.generationNumber == 7, "its labels rebuild the workspace")
+        try expect(
+            WorkspaceLabels(running.labels, of: instance) == WorkspaceLabels(workspace: workspace), "its labels rebuild the workspace")
         try await listings(name: id)
         try await expectLog(of: id)
         try await expectVolumeInUse()
@@ -112,6 +124,9 @@ public struct EngineContract: Sendable {
     public func absenceIsNoFailure() async throws {
         try expect(try await backend.container("berth-contract-nobody") == nil, "a container that is not there is nil")
         try await backend.removeContainer("berth-contract-nobody")
+        try await backend.stop("berth-contract-nobody", grace: .seconds(1))
+        try expect(try await backend.details(of: "berth-contract-nobody") == nil, "what is not there has no details")
+        try expect(try await backend.file("/a", of: "berth-contract-nobody") == nil, "what is not there has no files")
         try await expectError(.containerMissing, .missing) { try await backend.start("berth-contract-nobody") }
         try await expectError(.containerMissing, .missing) { _ = try await backend.logs(of: "berth-contract-nobody", LogOptions()) }
         let file = ContainerFile(path: "a", bytes: [])
@@ -123,9 +138,9 @@ public struct EngineContract: Sendable {
 
     // MARK: - Parts
 
-    private func volume(_ suffix: String) -> String { "ws-\(workspace.id.prefix12)-\(suffix)" }
+    func volume(_ suffix: String) -> String { "ws-\(workspace.id.prefix12)-\(suffix)" }
 
-    private func spec(_ suffix: String) -> ContainerSpec {
+    func spec(_ suffix: String) -> ContainerSpec {
         var spec = ContainerSpec(
             name: "ws-\(workspace.id.prefix12)-\(suffix)", image: image, labels: WorkspaceLabels(workspace: workspace))
         spec.mounts = [.volume(name: volume("configs"), at: "/configs")]
@@ -137,7 +152,7 @@ public struct EngineContract: Sendable {
         return spec
     }
 
-    private func create(_ suffix: String) async throws -> String {
+    func create(_ suffix: String) async throws -> String {
         var spec = spec(suffix)
         let network = try await backend.ensureNetwork()
         spec.network = network
@@ -146,17 +161,17 @@ public struct EngineContract: Sendable {
         return try await backend.createContainer(spec)
     }
 
-    private func facts(_ id: String) async throws -> ContainerFacts {
+    func facts(_ id: String) async throws -> ContainerFacts {
         guard let facts = try await backend.container(id) else { throw ContractBreach("a container that was made is found by its id") }
         return facts
     }
 
-    private func listings(name id: String) async throws {
+    func listings(name id: String) async throws {
         try expect(try await backend.containers(of: workspace.id).map(\.id) == [id], "it is listed by its workspace")
         try expect(try await backend.containers().contains { $0.id == id }, "it is listed by its installation")
     }
 
-    private func expectLog(of id: String) async throws {
+    func expectLog(of id: String) async throws {
         var streams: Set<LogChunk.Stream> = []
         var text = ""
         for try await chunk in try await backend.logs(of: id, LogOptions(follow: true)) {
@@ -167,18 +182,18 @@ public struct EngineContract: Sendable {
         try expect(streams == [.output, .error], "both streams of the log are told apart")
     }
 
-    private func expectVolumeInUse() async throws {
+    func expectVolumeInUse() async throws {
         try await expectError(.volumeInUse, .conflict) { try await backend.removeVolume(volume("configs")) }
     }
 
-    private func removal(of id: String) async throws {
+    func removal(of id: String) async throws {
         try await backend.removeContainer(id)
         try await backend.removeContainer(id)
         try expect(try await backend.container(id) == nil, "a removed container is gone, and removing it again is success")
         try await backend.removeVolume(volume("configs"))
     }
 
-    private func expectError(_ code: ErrorCode, _ kind: BackendError.Kind, _ body: () async throws -> Void) async throws {
+    func expectError(_ code: ErrorCode, _ kind: BackendError.Kind, _ body: () async throws -> Void) async throws {
         do {
             try await body()
         } catch let error as BackendError {
@@ -188,7 +203,7 @@ public struct EngineContract: Sendable {
         throw ContractBreach("\(code.rawValue) is thrown")
     }
 
-    private func expect(_ holds: Bool, _ sentence: String) throws {
+    func expect(_ holds: Bool, _ sentence: String) throws {
         guard holds else { throw ContractBreach(sentence) }
     }
 }

@@ -1,8 +1,10 @@
 public import Model
 import Synchronization
 
-/// An engine in memory: it keeps the rules of a real one (names are taken once, volumes in use stay, what is gone is gone), counts its
-/// calls, and fails or hangs where `faults` says. Containers of other owners can be put beside ours.
+/// An engine in memory: it keeps the rules of a real one (names are taken once, volumes in use stay, what is gone is gone, files in a volume
+/// outlive their container, a stop is for good), counts its calls, and fails or hangs where `faults` says. Containers of other owners can be
+/// put beside ours, and the whole engine can go down and come back. Time moves only with its clock; restarts happen only when a test says
+/// so (`restart`).
 public final class FakeEngine: Sendable {
     public struct Box: Sendable {
         public var facts: ContainerFacts
@@ -10,6 +12,10 @@ public final class FakeEngine: Sendable {
         public var files: [String: ContainerFile] = [:]
         public var log: [LogChunk] = []
         public var everStarted = false
+        /// Every start fails until it is removed, as after a crash of the engine in the middle of a start.
+        public var startStuck = false
+        /// Somebody stopped it since its last start: the engine does not start it again.
+        public var stoppedByHand = false
     }
 
     /// What a container does when it is started.
@@ -19,11 +25,19 @@ public final class FakeEngine: Sendable {
         case exhaustMemory
     }
 
+    struct Volume {
+        let labels: [String: String]
+        let createdAt: Timestamp
+        /// By path below the volume's root.
+        var files: [String: ContainerFile] = [:]
+    }
+
     struct State {
+        var down = false
         var network: WorkspaceNetwork?
         var images: [String: ImageFacts] = [:]
         var pullable: Set<String> = []
-        var volumes: [String: [String: String]] = [:]
+        var volumes: [String: Volume] = [:]
         var boxes: [String: Box] = [:]
         var behaviours: [String: Behaviour] = [:]
         var nextNumber = 0
@@ -62,34 +76,23 @@ extension FakeEngine {
         state.withLock { $0.boxes[containerID]?.log.append(LogChunk(stream: stream, bytes: Array(text.utf8))) }
     }
 
-    /// A container that is not ours, under any name.
-    public func addForeign(name: String, labels: [String: String] = [:]) {
+    /// The file is no longer in the container.
+    public func forget(_ path: String, of containerID: String) { state.withLock { $0.boxes[containerID]?.files[path] = nil } }
+
+    /// A container that is not ours, under any name. Returns its id.
+    @discardableResult
+    public func addForeign(name: String, labels: [String: String] = [:]) -> String {
         state.withLock { state in
             let id = Self.newID(&state)
             let workspace = Workspace(
                 id: WorkspaceID(random: SeededRandom(seed: 1)), name: name, runtime: "", condition: .init(.online), createdAt: clock.now())
+            var facts = ContainerFacts(id: id, name: name, labels: labels, state: .running)
+            facts.createdAt = clock.now()
+            facts.startedAt = clock.now()
             state.boxes[id] = Box(
-                facts: ContainerFacts(id: id, name: name, labels: labels, state: .running),
-                spec: ContainerSpec(name: name, image: "", labels: WorkspaceLabels(workspace: workspace)))
+                facts: facts, spec: ContainerSpec(name: name, image: "", labels: WorkspaceLabels(workspace: workspace)))
+            return id
         }
-    }
-
-    /// The container's program ends by itself.
-    public func kill(_ containerID: String, exitCode: Int, restarts: Bool = false) {
-        let event = state.withLock { Self.end($0.boxes[containerID]?.facts.id, exitCode, restarts: restarts, &$0, clock.now()) }
-        send(event)
-    }
-
-    /// The engine starts it again, on another port, as real ones do.
-    public func restart(_ containerID: String) {
-        let event = state.withLock { state -> ContainerEvent? in
-            state.nextPort += 1
-            state.boxes[containerID]?.facts.agentURL = "http://127.0.0.1:\(state.nextPort)"
-            state.boxes[containerID]?.facts.state = .running
-            state.boxes[containerID]?.facts.exitCode = 0
-            return state.boxes[containerID].map { Self.event(.start, $0, at: clock.now()) }
-        }
-        send(event)
     }
 
     public var boxes: [Box] { state.withLock { $0.boxes.values.sorted { $0.facts.id < $1.facts.id } } }
@@ -98,6 +101,9 @@ extension FakeEngine {
     public var logReads: [LogOptions] { state.withLock { $0.logReads } }
     public var volumeNames: [String] { state.withLock { $0.volumes.keys.sorted() } }
     public var watcherCount: Int { state.withLock { $0.watchers.count } }
+    public var isDown: Bool { state.withLock { $0.down } }
+    /// Everything that was reported since the engine came up last.
+    public var history: [ContainerEvent] { state.withLock { $0.history } }
 }
 
 extension FakeEngine {
@@ -111,25 +117,26 @@ extension FakeEngine {
         ContainerEvent(action: action, containerID: box.facts.id, labels: box.facts.labels, exitCode: exitCode, at: at)
     }
 
-    static func end(_ id: String?, _ exitCode: Int, restarts: Bool, _ state: inout State, _ now: Timestamp) -> ContainerEvent? {
-        guard let id, var box = state.boxes[id] else { return nil }
-        box.facts.state = restarts ? .restarting : .exited
-        box.facts.exitCode = exitCode
-        box.facts.finishedAt = now
-        box.facts.agentURL = nil
-        if restarts { box.facts.restartCount += 1 }
-        state.boxes[id] = box
-        return event(.die, box, exitCode: exitCode, at: now)
-    }
-
-    func send(_ event: ContainerEvent?) {
-        guard let event else { return }
-        let watchers = state.withLock { state in
-            state.history.append(event)
-            return Array(state.watchers.values)
+    func send(_ events: [ContainerEvent]) {
+        guard !events.isEmpty else { return }
+        state.withLock { state in
+            state.history += events
+            for watcher in state.watchers.values { for event in events { watcher.yield(event) } }
         }
-        for watcher in watchers { watcher.yield(event) }
     }
 
-    func isOurs(_ box: Box) -> Bool { WorkspaceLabels(box.facts.labels, of: instance) != nil }
+    /// A call as the engine sees it: planned faults first, then nobody answers while it is down.
+    func call<Answer: Sendable>(_ name: String, _ work: @escaping @Sendable () throws -> Answer) async throws -> Answer {
+        try await faults.perform(name) { [self] in
+            guard !isDown else { throw Self.unavailable }
+            return try work()
+        }
+    }
+
+    static let unavailable = BackendError(.unavailable, .engineUnavailable, "the fake engine is down")
+
+    /// Ours by the labels everything of this installation carries, as the real engine filters.
+    func isOurs(_ labels: [String: String]) -> Bool {
+        labels[WorkspaceLabels.managed] == "true" && labels[WorkspaceLabels.instance] == instance.text
+    }
 }

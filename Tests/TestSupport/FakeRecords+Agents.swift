@@ -20,6 +20,7 @@ extension FakeRecords: AgentRecording {
     }
 
     private static func take(_ beat: Beat, into row: inout Workspace, at now: Timestamp) {
+        let taskBefore = row.currentTask
         row.lastHeartbeatAt = now
         if let value = beat.errorRate { row.lastErrorRate = value }
         if let value = beat.sampleError { row.lastSampleError = value }
@@ -28,6 +29,7 @@ extension FakeRecords: AgentRecording {
         if let value = beat.currentTask { row.currentTask = value }
         if let value = beat.monthlySpend, value > 0 { row.monthlySpend = value }
         if let value = beat.overrides { row.overrides = value }
+        if row.activeTasks > 0 || row.currentTask != taskBefore { row.lastWorkAt = now }
     }
 
     public func register(_ registration: Registration) async throws -> Result<Workspace, AgentRefusal> {

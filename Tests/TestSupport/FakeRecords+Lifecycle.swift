@@ -10,7 +10,7 @@ extension FakeRecords {
     public func change(_ id: WorkspaceID, _ change: WorkspaceChange) async throws -> Workspace? {
         try await transact("change") { [self] state in
             guard var row = state.rows[id] else { return nil }
-            guard row.status != .removed else { throw StoreError(.workspaceRemoved, "workspace removed") }
+            guard row.status != .removed else { throw StoreError(.workspaceRemoved, "workspace removed", next: "Create a new workspace.") }
             if case .some(.some(let parent)) = change.parentID { try state.checkParent(parent, of: id) }
             change.apply(to: &row)
             row.updatedAt = clock.now()
@@ -96,6 +96,7 @@ extension FakeRecords: OrphanRecording {
             guard state.rows[row.id] == nil else { return false }
             state.insert(adoption)
             state.emit(.adopted, ["name": .string(row.name), "runtime": .string(row.runtime)], row.id, at: clock.now())
+            for event in adoption.events { state.emit(event.kind, event.payload, row.id, at: clock.now()) }
             state.orphans[row.id] = nil
             state.append(audit)
             return true
@@ -115,7 +116,9 @@ extension FakeRecords.State {
         var seen: Set<WorkspaceID> = []
         var above: WorkspaceID? = parent
         while let current = above, seen.insert(current).inserted {
-            guard current != id else { throw StoreError(.parentCycle, "a workspace cannot be below itself") }
+            guard current != id else {
+                throw StoreError(.parentCycle, "a workspace cannot be below itself", next: "Choose another parent.")
+            }
             above = rows[current]?.parentID
         }
     }

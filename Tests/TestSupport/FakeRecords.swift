@@ -95,10 +95,17 @@ extension FakeRecords.State {
             case .clearAddress: rows[id]?.url = nil
             case .revokeTokens: revokeTokens(of: id)
             case .emit(let kind, var payload):
+                for member in facts(of: id, for: kind).members { payload[member.key] = member.value }
                 for member in extra.members { payload[member.key] = member.value }
                 emit(kind, payload, id, at: now)
             }
         }
+    }
+
+    /// What a row adds to an event that the machine, which knows no rows, leaves empty.
+    private func facts(of id: WorkspaceID, for kind: EventKind) -> JSONObject {
+        guard kind == .provisioning, let row = rows[id] else { return [:] }
+        return ["name": .string(row.name), "tier": .int(row.tier), "runtime": .string(row.runtime)]
     }
 
     /// False when the event changes nothing.
@@ -168,8 +175,7 @@ extension FakeRecords: ProvisionRecording {
             }
             state.rows[id]?.provisionStartedAt = clock.now()
             if let transition = WorkspaceStatusMachine.apply(.provisionStarted, to: row.condition) {
-                let facts: JSONObject = ["name": .string(row.name), "tier": .int(row.tier), "runtime": .string(row.runtime)]
-                state.carryOut(transition, on: id, at: clock.now(), adding: facts)
+                state.carryOut(transition, on: id, at: clock.now())
             }
             return state.rows[id]
         }

@@ -8,6 +8,9 @@ public final class PostgresServer: Sendable {
     public static let binaries = "/usr/lib/postgresql/15/bin"
     public static let isInstalled = access("\(binaries)/postgres", X_OK) == 0
 
+    /// Every store of a test run's holds up to five connections, and tests run side by side.
+    private static let room = "-c max_connections=600"
+
     private let directory: String
     private let settings: String
     private let supervisor = Mutex<Supervisor?>(nil)
@@ -88,7 +91,7 @@ public final class PostgresServer: Sendable {
             cd \(directory)
             PATH=\(Self.binaries):$PATH
             [ -d data ] || initdb -D data -A trust -U postgres --no-sync >initdb.log 2>&1 || { cat initdb.log; exit 1; }
-            pg_ctl -D data -w -s -l server.log -o "-k \(directory) -c listen_addresses= \(settings)" start >start.log 2>&1 || { cat server.log; exit 1; }
+            pg_ctl -D data -w -s -l server.log -o "-k \(directory) -c listen_addresses= \(Self.room) \(settings)" start >start.log 2>&1 || { cat server.log; exit 1; }
             echo ready
             read -r word
             pg_ctl -D data -w -s -m fast stop

@@ -6,7 +6,9 @@ struct ContainerInspect: EngineEndpoint {
     struct Found: Sendable, Hashable {
         let facts: ContainerFacts
         /// Whether its output comes raw instead of in frames.
-        let hasTerminal: Bool
+        var hasTerminal: Bool { json["Config"]?["Tty"]?.bool ?? false }
+        var details: ContainerDetails { ContainerDetails(facts: facts, inspected: json) }
+        fileprivate let json: JSONValue
     }
 
     let id: String
@@ -18,7 +20,7 @@ struct ContainerInspect: EngineEndpoint {
         guard reply.status == 200 else { return nil }
         let json = try reply.json("a container")
         guard let facts = ContainerFacts(inspected: json) else { throw EngineError.unreadable("a container", body: reply.body) }
-        return Found(facts: facts, hasTerminal: json["Config"]?["Tty"]?.bool ?? false)
+        return Found(facts: facts, json: json)
     }
 
     func meaning(of status: Int) -> BackendError { .general(status, doing: "inspect the container") }

@@ -75,6 +75,14 @@ protocol SQLConnection: AnyObject {
 extension SQLConnection {
     @discardableResult func run(_ sql: String) throws -> [SQLRow] { try run(sql, []) }
 
+    /// Waits for the lock of this number and holds it until the transaction ends. SQLite has one writer: its transaction is the lock.
+    func holdLock(_ number: Int64) throws {
+        switch dialect {
+        case .sqlite: break
+        case .postgres: try run("SELECT pg_advisory_xact_lock(\(number))")
+        }
+    }
+
     /// Runs `body` between BEGIN and COMMIT; an error rolls everything back.
     func transaction<T>(_ body: () throws -> T) throws -> T {
         try run(dialect.begin)

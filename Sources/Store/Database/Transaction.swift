@@ -26,8 +26,22 @@ final class Transaction {
         events.append(WorkspaceEvent(workspaceID: id, sequence: sequence, kind: kind, at: now, payload: payload))
     }
 
+    /// Raises a counter and gives its new value. The row stays locked until commit, so numbers have no gaps and commit in their order;
+    /// verbs count last, so that nobody who holds a counter waits for a row.
+    func count(_ counter: Counter) throws -> Int64 {
+        let raised = try sql.run("UPDATE counters SET value = value + 1 WHERE name = $1 RETURNING value", [.text(counter.rawValue)])
+        guard let value = raised.first?.first?.int else { throw RowReader.damaged }
+        return value
+    }
+
     /// Adds an event that a statement has already stored.
     func note(_ event: WorkspaceEvent) { events.append(event) }
+}
+
+/// What is counted over the whole database.
+enum Counter: String {
+    case operations, probes
+    case auditEvents = "audit_events"
 }
 
 /// A database that runs domain verbs: SQLite or PostgreSQL. All throw `StoreError`.

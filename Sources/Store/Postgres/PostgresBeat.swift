@@ -21,6 +21,8 @@ enum PostgresBeat {
                 current_task = COALESCE($8, w.current_task), monthly_spend = COALESCE($9::bigint, w.monthly_spend),
                 idle_timeout_seconds = CASE WHEN $11::text IS NULL THEN w.idle_timeout_seconds ELSE $10::bigint END,
                 capabilities = COALESCE($11::text, w.capabilities), manages_status = COALESCE($13::bigint, w.manages_status),
+                last_work_at = CASE WHEN COALESCE($6::bigint, w.active_tasks) > 0 OR COALESCE($8, w.current_task) <> w.current_task
+                    THEN $3::bigint ELSE w.last_work_at END,
                 failure_code = CASE WHEN old.move IS NULL THEN w.failure_code END,
                 failure_message = CASE WHEN old.move IS NULL THEN w.failure_message END,
                 failure_next = CASE WHEN old.move IS NULL THEN w.failure_next END,

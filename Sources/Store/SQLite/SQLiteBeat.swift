@@ -31,6 +31,8 @@ extension Transaction {
             current_task = COALESCE($9, current_task), monthly_spend = COALESCE($10, monthly_spend),
             idle_timeout_seconds = CASE WHEN $12 IS NULL THEN idle_timeout_seconds ELSE $11 END,
             capabilities = COALESCE($12, capabilities), manages_status = COALESCE($13, manages_status),
+            last_work_at = CASE WHEN COALESCE($7, active_tasks) > 0 OR COALESCE($9, current_task) <> current_task THEN $2
+                ELSE last_work_at END,
             failure_code = CASE WHEN $3 = 'failed' THEN failure_code END,
             failure_message = CASE WHEN $3 = 'failed' THEN failure_message END,
             failure_next = CASE WHEN $3 = 'failed' THEN failure_next END,

@@ -18,7 +18,7 @@ struct Migrator {
     /// One step; false when there is none left.
     private func step(on sql: any SQLConnection, now: Timestamp) throws -> Bool {
         try sql.transaction {
-            try lock(sql)
+            try sql.holdLock(Self.lockNumber)
             let found = try version(of: sql)
             guard found <= newest else { throw newer(found) }
             guard let next = migrations.first(where: { $0.version == found + 1 }) else { return false }
@@ -27,13 +27,6 @@ struct Migrator {
                 "INSERT INTO schema_migrations (version, name, applied_at) VALUES ($1, $2, $3)",
                 [.int(next.version), .text(next.name), .int(now.microseconds)])
             return true
-        }
-    }
-
-    private func lock(_ sql: any SQLConnection) throws {
-        switch sql.dialect {
-        case .sqlite: break
-        case .postgres: try sql.run("SELECT pg_advisory_xact_lock(\(Self.lockNumber))")
         }
     }
 

@@ -3,11 +3,16 @@ internal import Model
 extension RecordStore {
     func startProvision(of id: WorkspaceID, token: TokenDigest?, from: Set<WorkspaceStatus>) async throws -> Workspace? {
         try await database.write { transaction in
-            guard var workspace = try transaction.lock(id), from.contains(workspace.status) else { return nil }
+            guard var workspace = try transaction.lock(id) else { return nil }
+            guard workspace.status != .removed, from.contains(workspace.status) else { return nil }
             workspace.generation += token == nil ? 0 : 1
             workspace.provisionStartedAt = transaction.now
             workspace.updatedAt = transaction.now
-            try transaction.save(workspace)
+            if let transition = WorkspaceStatusMachine.apply(.provisionStarted, to: workspace.condition) {
+                try transaction.carryOut(transition, on: &workspace)
+            } else {
+                try transaction.save(workspace)
+            }
             if let token {
                 try transaction.revokeTokens(of: id)
                 try transaction.store(token, for: workspace)
@@ -15,18 +20,53 @@ extension RecordStore {
             return workspace
         }
     }
-    func applyToAll(_ events: [(id: WorkspaceID, event: LifecycleEvent)]) async throws -> [Workspace] { throw StoreError.unavailable }
-    func change(_ id: WorkspaceID, _ change: WorkspaceChange) async throws -> Workspace? { throw StoreError.unavailable }
+
+    func applyToAll(_ events: [(id: WorkspaceID, event: LifecycleEvent)]) async throws -> [Workspace] {
+        let asked = events.map { AskedMove(id: $0.id, event: $0.event) }
+        return try await database.write { transaction in
+            var moved: [Int: Workspace] = [:]
+            // In the order of ids, as every transaction that locks several rows.
+            for (index, ask) in asked.enumerated().sorted(by: { ($0.element.id.text, $0.offset) < ($1.element.id.text, $1.offset) }) {
+                moved[index] = try transaction.move(ask.id, by: ask.event)
+            }
+            return asked.indices.compactMap { moved[$0] }
+        }
+    }
+
     func claimHibernation(of id: WorkspaceID, evenBusy: Bool, idleSince: Timestamp?) async throws -> HibernationClaim {
-        throw StoreError.unavailable
+        try await database.write { transaction in
+            guard var workspace = try transaction.lock(id),
+                let transition = WorkspaceStatusMachine.apply(.hibernationClaimed, to: workspace.condition)
+            else { return .notNow }
+            guard evenBusy || workspace.activeTasks == 0 else { return .busy(activeTasks: workspace.activeTasks) }
+            if let idleSince, let work = workspace.lastWorkAt, work > idleSince { return .notNow }
+            try transaction.carryOut(transition, on: &workspace)
+            return .claimed(workspace)
+        }
     }
-    func noteWork(on id: WorkspaceID, at: Timestamp) async throws { throw StoreError.unavailable }
-    func openOperation(_ kind: WorkspaceOperation.Kind, on id: WorkspaceID, reason: String?) async throws -> Int64 {
-        throw StoreError.unavailable
+
+    func noteWork(on id: WorkspaceID, at: Timestamp) async throws {
+        try await database.write { transaction in
+            _ = try transaction.sql.run(
+                "UPDATE workspaces SET last_work_at = $2 WHERE id = $1 AND (last_work_at IS NULL OR last_work_at < $2)",
+                [.text(id.text), .int(at.microseconds)])
+        }
     }
-    func markOperation(_ operation: Int64, _ state: WorkspaceOperation.State, code: ErrorCode?, reason: String?) async throws {
-        throw StoreError.unavailable
+}
+
+/// A move on its way to the database thread.
+private struct AskedMove: Sendable {
+    let id: WorkspaceID
+    let event: LifecycleEvent
+}
+
+extension Transaction {
+    /// The row after `event`; nil when it is missing or the event changes nothing.
+    fileprivate func move(_ id: WorkspaceID, by event: LifecycleEvent) throws -> Workspace? {
+        guard var workspace = try lock(id), let transition = WorkspaceStatusMachine.apply(event, to: workspace.condition) else {
+            return nil
+        }
+        try carryOut(transition, on: &workspace)
+        return workspace
     }
-    func operations(of id: WorkspaceID, limit: Int) async throws -> [WorkspaceOperation] { throw StoreError.unavailable }
-    func interruptOperations() async throws { throw StoreError.unavailable }
 }

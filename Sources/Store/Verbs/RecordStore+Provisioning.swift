@@ -2,17 +2,22 @@ internal import Model
 
 extension RecordStore {
     func insert(_ new: NewWorkspace) async throws -> Workspace {
-        let workspace = new.workspace
-        let secrets =
-            try sealed(new.secrets, kind: .environment, for: workspace.id) + sealed(new.secretFiles, kind: .file, for: workspace.id)
-        let (token, events) = (new.token, new.events.map { StoredEvent(kind: $0.kind, payload: $0.payload) })
+        let row = try sealed(new)
         return try await database.write { transaction in
-            try transaction.sql.run(WorkspaceRow.insert, WorkspaceRow.values(workspace))
-            for secret in secrets { try transaction.store(secret, for: workspace.id) }
-            if let token { try transaction.store(token, for: workspace) }
-            for event in events { try transaction.emit(event.kind, event.payload, for: workspace.id) }
-            return workspace
+            try transaction.sql.run(WorkspaceRow.insert, WorkspaceRow.values(row.workspace))
+            try transaction.storeBelongings(of: row)
+            try transaction.emitAll(of: row)
+            return row.workspace
         }
+    }
+
+    /// Ready for the database thread.
+    func sealed(_ new: NewWorkspace) throws -> SealedWorkspace {
+        let id = new.workspace.id
+        return SealedWorkspace(
+            workspace: new.workspace,
+            secrets: try sealed(new.secrets, kind: .environment, for: id) + sealed(new.secretFiles, kind: .file, for: id),
+            token: new.token, events: new.events.map { SealedWorkspace.Event(kind: $0.kind, payload: $0.payload) })
     }
 
     func secrets(of id: WorkspaceID) async throws -> WorkspaceSecrets {
@@ -94,13 +99,29 @@ extension RecordStore {
     }
 }
 
-/// An event of a creation on its way to the database thread.
-private struct StoredEvent: Sendable {
-    let kind: EventKind
-    let payload: JSONObject
+/// A new row on its way to the database thread.
+struct SealedWorkspace: Sendable {
+    struct Event: Sendable {
+        let kind: EventKind
+        let payload: JSONObject
+    }
+
+    let workspace: Workspace
+    let secrets: [SealedSecret]
+    let token: TokenDigest?
+    let events: [Event]
 }
 
 extension Transaction {
+    func storeBelongings(of row: SealedWorkspace) throws {
+        for secret in row.secrets { try store(secret, for: row.workspace.id) }
+        if let token = row.token { try store(token, for: row.workspace) }
+    }
+
+    func emitAll(of row: SealedWorkspace) throws {
+        for event in row.events { try emit(event.kind, event.payload, for: row.workspace.id) }
+    }
+
     /// Writes a move of the status machine: the row with its new condition, then what the move demands.
     func carryOut(
         _ transition: WorkspaceStatusMachine.Transition, on workspace: inout Workspace, addingToPayload extra: JSONObject = [:]

@@ -4,6 +4,7 @@ internal import Model
 struct RecordStore: WorkspaceStore {
     let database: any Database
     let sealer: any SecretSealing
+    let instance: InstanceID
     let isNewInstallation: Bool
 
     func workspace(_ id: WorkspaceID) async throws -> Workspace? {
@@ -36,7 +37,6 @@ struct RecordStore: WorkspaceStore {
         try await database.read { try $0.workspaces("WHERE w.pending_cleanup = 1 ORDER BY w.created_at, w.id") }
     }
 
-    func probe() async throws { try await database.probe() }
     func close() async { await database.close() }
 }
 

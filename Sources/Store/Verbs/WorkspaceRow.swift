@@ -9,12 +9,15 @@ enum WorkspaceRow {
         "max_concurrent_tasks", "active_tasks", "current_task", "uptime_seconds", "last_error_rate", "last_sample_error",
         "last_heartbeat_at", "last_outbound_at", "monthly_spend", "budget_limit", "idle_timeout_seconds", "capabilities",
         "manages_status", "failure_code", "failure_message", "failure_next", "failure_exit_code", "failure_log_tail", "failure_at",
-        "pending_cleanup", "canvas_x", "canvas_y", "collapsed", "created_at", "updated_at",
+        "hibernation_idle_minutes", "last_work_at", "adopted_at", "pending_cleanup", "canvas_x", "canvas_y", "collapsed", "created_at",
+        "updated_at",
     ]
 
     static let select = "SELECT \(columns.map { "w.\($0)" }.joined(separator: ", ")) FROM workspaces w"
     static let insert =
         "INSERT INTO workspaces (\(columns.joined(separator: ", "))) VALUES (\(columns.indices.map { "$\($0 + 1)" }.joined(separator: ", ")))"
+    /// Gives a row only when it inserted one.
+    static let insertIfMissing = "\(insert) ON CONFLICT (id) DO NOTHING RETURNING 1"
     /// The id is `$1`, as in `insert`, so that both take the same parameters.
     static let update =
         "UPDATE workspaces SET \(columns.indices.dropFirst().map { "\(columns[$0]) = $\($0 + 1)" }.joined(separator: ", ")) WHERE id = $1"
@@ -46,7 +49,9 @@ enum WorkspaceRow {
         let failure = workspace.failure
         return [
             SQLValue(failure?.code.rawValue), SQLValue(failure?.message), SQLValue(failure?.next), SQLValue(failure?.exitCode),
-            SQLValue(failure?.logTail), SQLValue(failure?.at.microseconds), SQLValue(workspace.pendingCleanup), .real(workspace.canvasX),
+            SQLValue(failure?.logTail), SQLValue(failure?.at.microseconds), SQLValue(workspace.hibernationIdleMinutes),
+            SQLValue(workspace.lastWorkAt?.microseconds), SQLValue(workspace.adoptedAt?.microseconds), SQLValue(workspace.pendingCleanup),
+            .real(workspace.canvasX),
             .real(workspace.canvasY), SQLValue(workspace.collapsed), .int(workspace.createdAt.microseconds),
             .int(workspace.updatedAt.microseconds),
         ]
@@ -128,6 +133,9 @@ enum WorkspaceRow {
                 code: ErrorCode(rawValue: code) ?? .internalError, message: message, next: next, exitCode: exitCode, logTail: logTail,
                 at: at)
         }
+        workspace.hibernationIdleMinutes = reader.optionalInt()
+        workspace.lastWorkAt = reader.time()
+        workspace.adoptedAt = reader.time()
         workspace.pendingCleanup = reader.bool()
         workspace.canvasX = reader.real()
         workspace.canvasY = reader.real()

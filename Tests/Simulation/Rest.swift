@@ -23,7 +23,8 @@ extension World {
     /// Somebody lets go of whatever nobody speaks for, and the time of keeping passes.
     private func outliveRetention() {
         for home in homes {
-            let rowless = host.boxes.compactMap { WorkspaceLabels($0.facts.labels, of: home.instance)?.workspace }
+            let rowless =
+                host.boxes.compactMap { WorkspaceLabels($0.facts.labels, of: home.instance)?.workspace }
                 + host.volumes.compactMap { WorkspaceLabels($0.labels, of: home.instance)?.workspace }
             let ids = Set(rowless.filter { home.records.row($0) == nil }).sorted { $0.text < $1.text }
             guard !ids.isEmpty else { continue }

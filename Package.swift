@@ -95,7 +95,7 @@ let package = Package(
             "RegistryTests",
             ["Registry", "Proxy", "API", "Events", "HTTP", "HTTPClient", "HTTPServer", "Store", "Secrets", "Model", "TestSupport"]),
         tests("APITests", ["API", "Templates", "Provisioner", "Registry", "Proxy", "Events", "HTTP", "Model", "TestSupport"]),
-        tests("BerthdTests", ["berthd", "Model"]),
+        tests("BerthdTests", ["berthd", "API", "Model", "TestSupport"]),
         tests("BerthCLITests", ["berth", "HTTP", "Model", "TestSupport"]),
         tests("IntegrationTests", ["HTTP", "HTTPClient", "Model", "TestSupport"]),
     ]

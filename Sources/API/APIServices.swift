@@ -11,8 +11,11 @@ public struct APIServices: Sendable {
     public var proxy: AgentProxy
     public var feed: EventFeed
     public var workspaces: any WorkspaceReading
+    public var operations: any OperationReading
     public var tokenOwners: any AgentRecording
-    public var containers: any ContainerReading
+    public var containers: any ContainerReading & ContainerSurveying
+    public var orphans: any OrphanKeeping
+    public var audit: any OrphanRecording
     public var templates: any TemplateSource
     public var tokens: any TokenMaking
     public var clock: any TimeSource
@@ -20,12 +23,13 @@ public struct APIServices: Sendable {
     public var log: any LogSink
     /// What `/readyz` asks, in this order.
     public var probes: [ReadinessProbe] = []
-    /// The loops that keep the daemon's promises, for `/metrics`.
+    /// The loops that keep the daemon's promises, for `/metrics` and `/admin/liveness`.
     public var loops: @Sendable () -> [LoopTick] = { [] }
 
     public init(
         provisioner: WorkspaceProvisioner, registry: AgentRegistry, proxy: AgentProxy, feed: EventFeed, workspaces: any WorkspaceReading,
-        tokenOwners: any AgentRecording, containers: any ContainerReading, templates: any TemplateSource, tokens: any TokenMaking,
+        operations: any OperationReading, tokenOwners: any AgentRecording, containers: any ContainerReading & ContainerSurveying,
+        orphans: any OrphanKeeping, audit: any OrphanRecording, templates: any TemplateSource, tokens: any TokenMaking,
         clock: any TimeSource, random: any RandomSource, log: any LogSink
     ) {
         self.provisioner = provisioner
@@ -33,8 +37,11 @@ public struct APIServices: Sendable {
         self.proxy = proxy
         self.feed = feed
         self.workspaces = workspaces
+        self.operations = operations
         self.tokenOwners = tokenOwners
         self.containers = containers
+        self.orphans = orphans
+        self.audit = audit
         self.templates = templates
         self.tokens = tokens
         self.clock = clock

@@ -10,6 +10,8 @@ public struct APISettings: Sendable {
     public var peopleDoorIsLoopback: Bool
     /// Where agents outside reach this daemon (`EXTERNAL_PLATFORM_URL`); nil reads it off each request.
     public var externalPlatformURL: String?
+    /// The one resolver of how long an agent may take to register.
+    public var provisionTimeouts: ProvisionTimeouts
     public var version: String
     public var startedAt: Timestamp
     /// Seconds between two comments on a quiet event stream.
@@ -24,6 +26,7 @@ public struct APISettings: Sendable {
         adminTokenWasGenerated = false
         developmentMode = false
         peopleDoorIsLoopback = false
+        provisionTimeouts = ProvisionTimeouts()
         keepAlive = .seconds(15)
         bodyLimit = 1024 * 1024
     }

@@ -130,10 +130,14 @@ extension BerthAPI {
         HealthRoutes(services, settings).routes
             + MetricsRoutes(services: services, settings: settings, metrics: metrics).routes
             + WorkspaceRoutes(services: services, settings: settings).routes
+            + LifecycleRoutes(services: services, settings: settings).routes
+            + InspectionRoutes(services: services).routes
             + LogRoutes(services: services, streams: streams).routes
             + EventRoutes(services: services, settings: settings, streams: streams).routes
             + MessageRoutes(proxy: services.proxy).routes
             + TemplateRoutes(templates: services.templates).routes
             + RegistryRoutes(registry: services.registry, settings: settings).routes
+            + OrphanRoutes(services: services, settings: settings).routes
+            + LivenessRoutes(services: services).routes
     }
 }

@@ -11,6 +11,15 @@ extension Query {
         }
     }
 
+    /// A whole number within `range`; `standard` when it is not given.
+    func number<Number: FixedWidthInteger>(_ name: String, in range: ClosedRange<Number>, standard: Number) throws -> Number {
+        guard let text = self[name], !text.isEmpty else { return standard }
+        guard let number = Number(text), range.contains(number) else {
+            throw Self.refused(name, "a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+
     static func refused(_ name: String, _ expected: String) -> Failure {
         Failure(
             .invalidRequest, "invalid query parameter '\(name)'", next: "'\(name)' must be \(expected).", details: ["field": .string(name)])

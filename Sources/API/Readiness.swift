@@ -28,8 +28,8 @@ public struct ReadinessProbe: Sendable {
     /// Fails when a loop has not ticked for three of its intervals.
     public static func loops(_ ticks: @escaping @Sendable () -> [LoopTick], clock: any TimeSource) -> ReadinessProbe {
         ReadinessProbe("loops") {
-            let late = ticks().filter { $0.isStale(at: clock.now()) }.map(\.name)
-            return late.isEmpty ? .ok : .failing(.internalError, "no tick in time from: \(late.joined(separator: ", "))")
+            let stale = ticks().filter { $0.isStale(at: clock.now()) }.map(\.name)
+            return stale.isEmpty ? .ok : .failing(.internalError, "no fresh round of: \(stale.joined(separator: ", "))")
         }
     }
 
@@ -45,22 +45,30 @@ public struct ReadinessProbe: Sendable {
     }
 }
 
-/// When a loop last did its work.
+/// How a loop goes: when it last did its work, and what came between.
 public struct LoopTick: Sendable, Hashable {
     public let name: String
-    /// nil before the first tick; `since` is then when the loop was started.
+    /// When it last finished a round well; nil before the first. `since` is when the loop was registered.
     public let lastTickAt: Timestamp?
     public let since: Timestamp
+    /// The longest time a healthy loop takes between two ticks.
     public let interval: Duration
+    /// How often it was started again.
+    public let restarts: Int
+    /// Why it last failed, in words anybody may read; it stays when the loop has recovered.
+    public let lastError: String?
 
-    public init(name: String, lastTickAt: Timestamp?, since: Timestamp, interval: Duration) {
+    public init(name: String, lastTickAt: Timestamp?, since: Timestamp, interval: Duration, restarts: Int = 0, lastError: String? = nil) {
         self.name = name
         self.lastTickAt = lastTickAt
         self.since = since
         self.interval = interval
+        self.restarts = restarts
+        self.lastError = lastError
     }
 
-    func isStale(at now: Timestamp) -> Bool { now - (lastTickAt ?? since) > interval * 3 + .seconds(5) }
+    /// No tick for three intervals and five seconds: long enough that a busy machine is not called ill.
+    public func isStale(at now: Timestamp) -> Bool { now - (lastTickAt ?? since) > interval * 3 + .seconds(5) }
 }
 
 /// Runs one probe for all who ask: at most one check at a time, its answer kept for a moment, nobody waiting longer than `patience`.

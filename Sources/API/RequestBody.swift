@@ -19,6 +19,16 @@ extension Request {
             throw Failure(.invalidRequest, refusal, next: "The body is not JSON: \(error.reason) at byte \(error.offset).")
         }
     }
+
+    /// As `json`, for a body that may be left out: what cannot be read as an object is an empty one, as existing clients rely on.
+    func optionalJSON(limit: Int) async throws -> JSONValue {
+        do {
+            let value = try await json(limit: limit)
+            return value.object == nil ? [:] : value
+        } catch let error as Failure where error.code == .invalidRequest {
+            return [:]
+        }
+    }
 }
 
 /// The members of a JSON body as a route asks for them: keys match without regard to case, unknown ones are ignored, null is absent,
@@ -37,6 +47,18 @@ struct BodyFields {
     func bool(_ key: String) throws -> Bool? { try read(key, "true or false", \.bool) }
     func int(_ key: String) throws -> Int? { try read(key, "a whole number", \.int) }
     func double(_ key: String) throws -> Double? { try read(key, "a number", \.double) }
+
+    /// For a field that null clears: an outer nil when the key is absent, an inner one for null.
+    func clearableString(_ key: String) throws -> String?? { try clearable(key) { try string($0) } }
+    func clearableInt(_ key: String) throws -> Int?? { try clearable(key) { try int($0) } }
+
+    /// nil when the key is absent.
+    func array(_ key: String) throws -> [JSONValue]? { try read(key, "a list", \.array) }
+
+    private func clearable<Value>(_ key: String, _ take: (String) throws -> Value?) throws -> Value?? {
+        guard object.value(ignoringCase: key) != nil else { return nil }
+        return .some(try take(key))
+    }
 
     func object(_ key: String) throws -> BodyFields? {
         guard let value = try read(key, "an object", \.object) else { return nil }
@@ -58,7 +80,7 @@ struct BodyFields {
         return taken
     }
 
-    private func wrongType(_ key: String, _ expected: String) -> Failure {
+    func wrongType(_ key: String, _ expected: String) -> Failure {
         Failure(.invalidRequest, refusal, next: "'\(key)' must be \(expected).", details: ["field": .string(key)])
     }
 }

@@ -4,8 +4,13 @@ import Model
 /// (`docs/wire/workspaces.md`); ours follow them.
 struct WorkspaceView {
     let workspace: Workspace
-    /// Runtime -> what templates declare, in seconds.
-    let declaredTimeouts: [String: Int]
+    /// How long its agent may take to register; nil where nobody waits for one.
+    let provisionTimeoutSeconds: Int?
+
+    init(_ workspace: Workspace, provisionTimeoutSeconds: Int? = nil) {
+        self.workspace = workspace
+        self.provisionTimeoutSeconds = provisionTimeoutSeconds
+    }
 
     /// For the list, which only people see.
     func listed() -> JSONValue { .object(known(showingHost: true)) }
@@ -52,7 +57,7 @@ struct WorkspaceView {
         object["x"] = .double(workspace.canvasX)
         object["y"] = .double(workspace.canvasY)
         object["collapsed"] = .bool(workspace.collapsed)
-        if let seconds = declaredTimeouts[workspace.runtime] { object["provision_timeout_ms"] = .int(seconds * 1000) }
+        if let seconds = provisionTimeoutSeconds { object["provision_timeout_ms"] = .int(seconds * 1000) }
         addOurs(to: &object)
         return object
     }
@@ -64,6 +69,9 @@ struct WorkspaceView {
         object["image"] = .optional(workspace.image)
         object["generation"] = .int(workspace.generation)
         object["workspace_access"] = .string(workspace.workspaceAccess.rawValue)
+        object["hibernation_idle_minutes"] = .optional(workspace.hibernationIdleMinutes)
+        object["last_work_at"] = .optional(workspace.lastWorkAt?.rfc3339)
+        object["adopted_at"] = .optional(workspace.adoptedAt?.rfc3339)
         object["last_heartbeat_at"] = .optional(workspace.lastHeartbeatAt?.rfc3339)
         object["created_at"] = .string(workspace.createdAt.rfc3339)
         object["updated_at"] = .string(workspace.updatedAt.rfc3339)

@@ -11,7 +11,7 @@ extension ContainerDetails {
         restartPolicy = host?["RestartPolicy"]?["Name"]?.string ?? ""
         mounts = (json["Mounts"]?.array ?? []).compactMap(MountFacts.init).sorted { $0.target < $1.target }
         ports = Self.ports(json["NetworkSettings"]?["Ports"])
-        environment = (json["Config"]?["Env"]?.array ?? []).compactMap(\.string).map(EnvironmentVariable.init(assignment:))
+        environment = EnvironmentVariable.list(json["Config"]?["Env"])
     }
 
     /// Exposed ports that are not published have null for their bindings.
@@ -40,6 +40,11 @@ extension ContainerDetails.PortFacts {
 }
 
 extension EnvironmentVariable {
+    /// From a list of assignments; null is an empty one.
+    static func list(_ json: JSONValue?) -> [EnvironmentVariable] {
+        (json?.array ?? []).compactMap(\.string).map(EnvironmentVariable.init(assignment:))
+    }
+
     /// From `NAME=value`; a name alone has an empty value.
     fileprivate init(assignment text: String) {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

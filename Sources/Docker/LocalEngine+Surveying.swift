@@ -8,7 +8,9 @@ extension LocalEngine: ContainerSurveying {
     /// The digests are empty also when the image was removed from under the container.
     public func details(of containerID: String) async throws -> ContainerDetails? {
         guard var details = try await run(ContainerInspect(id: containerID))?.details else { return nil }
-        details.imageDigests = try await image(details.facts.imageID)?.digests ?? []
+        let image = try await image(details.facts.imageID)
+        details.imageDigests = image?.digests ?? []
+        details.imageEnvironment = image?.environment ?? []
         return details
     }
 

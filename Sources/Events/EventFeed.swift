@@ -13,6 +13,10 @@ public struct EventFeed: Sendable {
         self.live = live
     }
 
+    /// The newest stored event of `id`, 0 when there is none, nil when there is no such workspace: what comes after it is news. Throws
+    /// `StoreError`.
+    public func last(of id: WorkspaceID) async throws -> Int64? { try await stored.lastSequence(of: id) }
+
     /// Events after `sequence` (nil: from now on), oldest first, then live ones for as long as the reader reads. Live-only events come as
     /// they happen. Throws `StoreError` when the store cannot be read: the reader resumes from the last sequence it saw.
     public func follow(_ id: WorkspaceID, after sequence: Int64?) -> AsyncThrowingStream<WorkspaceEvent, any Error> {

@@ -54,6 +54,11 @@ extension WorkspaceProvisioner {
 
     /// Records why, then removes what was made: a crash between the two is found again by the pending cleanup, set first.
     func fail(_ workspace: Workspace, because error: any Error) async {
+        if await recordFailure(of: workspace, because: error) { _ = await cleanUp(workspace.id) }
+    }
+
+    /// False when it could not be recorded: then nothing may be removed.
+    func recordFailure(of workspace: Workspace, because error: any Error) async -> Bool {
         log.warning("provision failed", ("workspace", workspace.id.text), ("error", String(describing: error)))
         let failure = await failure(of: workspace, error)
         do {
@@ -63,9 +68,9 @@ extension WorkspaceProvisioner {
                 generation: workspace.generation)
         } catch {
             log.error("failure not recorded", ("workspace", workspace.id.text), ("error", String(describing: error)))
-            return
+            return false
         }
-        _ = await cleanUp(workspace.id)
+        return true
     }
 
     private func failure(of workspace: Workspace, _ error: any Error) async -> WorkspaceFailure {

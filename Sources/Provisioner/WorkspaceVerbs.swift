@@ -270,7 +270,9 @@ extension WorkspaceProvisioner {
         jobs.cancel(id)
         let cause = Failure(
             .provisionCancelled, "the provision was cancelled", next: "Start it again with: berth workspaces restart \(id).")
-        await unbroken { await self.lanes.run(id) { await self.fail(row, because: cause) } }
+        // The engine may take its time with a call that is under way: the caller does not wait for that, and the cleanup does.
+        guard await unbroken({ await self.recordFailure(of: row, because: cause) }) else { throw StoreError.unavailable }
+        jobs.start(id) { _ = await self.teardown(id) }
         return try await self.row(id)
     }
 

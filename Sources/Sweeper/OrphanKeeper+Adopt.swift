@@ -12,7 +12,7 @@ extension OrphanKeeper {
         if let container = orphan.containerID {
             if let details = try await engine.details(of: container) {
                 take(details, into: &row)
-                environment = Self.given(details.environment, beyond: await templates.catalog()[orphan.template]?.environment ?? [:])
+                environment = Self.given(details, beyond: await templates.catalog()[orphan.template]?.environment ?? [:])
             }
             digest = try await token(of: container)
         }
@@ -55,13 +55,15 @@ extension OrphanKeeper {
         }
     }
 
-    /// The variables somebody gave when the workspace was made: what neither the platform nor the template sets. They are secrets again.
-    private static func given(_ environment: [EnvironmentVariable], beyond template: [String: String]) -> [String: String] {
+    /// The variables somebody gave when the workspace was made: what neither the platform nor the image nor the template sets. They are
+    /// secrets again.
+    private static func given(_ details: ContainerDetails, beyond template: [String: String]) -> [String: String] {
         let names = PlatformEnvironment.reserved.union(PlatformEnvironment.defaulted)
         var given: [String: String] = [:]
-        for variable in environment where !names.contains(variable.name) && template[variable.name] != variable.value {
+        for variable in details.environment where !names.contains(variable.name) && template[variable.name] != variable.value {
             given[variable.name] = variable.value
         }
+        for variable in details.imageEnvironment where given[variable.name] == variable.value { given[variable.name] = nil }
         return given
     }
 

@@ -33,15 +33,12 @@ extension OrphanKeeper {
 
     public func perform(_ act: OrphanAct, on ids: [WorkspaceID]?, dryRun: Bool) async throws -> [OrphanOutcome] {
         let cases = plan.decide(try await facts()).cases.filter { $0.orphan.cause != .rowRemoved }
-        var outcomes: [OrphanOutcome] = []
-        for thing in try Self.chosen(act, ids, among: cases) {
-            outcomes.append(await outcome(of: act, on: thing, dryRun: dryRun))
-        }
+        let outcomes = await sideBySide(try Self.chosen(act, ids, among: cases)) { await self.outcome(of: act, on: $0, dryRun: dryRun) }
         if act == .adopt, !dryRun { onAdopted() }
-        return outcomes
+        return try outcomes.map { try $0.get() }
     }
 
-    /// Parents before their children. Without ids, those the act is for.
+    /// Without ids, those the act is for.
     private static func chosen(_ act: OrphanAct, _ ids: [WorkspaceID]?, among cases: [OrphanCase]) throws -> [OrphanCase] {
         let byID = Dictionary(cases.map { ($0.orphan.workspaceID, $0) }) { $1 }
         guard let ids else { return cases.filter { act.isMeant(for: $0.orphan) } }

@@ -89,8 +89,29 @@ public final class OrphanKeeper: OrphanKeeping {
         try await writeDown(decision)
         try await announce(decision)
         for id in decision.cleanup { await reconciler.carryOut(.teardown(id, reason: "its row is removed")) }
-        for thing in decision.quarantine { try await quarantine(thing) }
-        for thing in decision.purge { try await purge(thing) }
+        let quarantines = await sideBySide(decision.quarantine) { try await self.quarantine($0) }
+        let purges = await sideBySide(decision.purge) { try await self.purge($0) }
+        // One that fails keeps no other waiting; it is told when all had their turn.
+        for outcome in quarantines + purges { try outcome.get() }
+    }
+
+    private static let width = 4
+
+    /// Does `act` to each, a few at a time. The outcomes are in the order of `things`.
+    func sideBySide<Outcome: Sendable>(
+        _ things: [OrphanCase], _ act: @escaping @Sendable (OrphanCase) async throws -> Outcome
+    ) async -> [Result<Outcome, any Error>] {
+        await withTaskGroup(of: (Int, Result<Outcome, any Error>).self) { group in
+            var outcomes: [Int: Result<Outcome, any Error>] = [:]
+            for (index, thing) in things.enumerated() {
+                if index >= Self.width, let done = await group.next() { outcomes[done.0] = done.1 }
+                group.addTask {
+                    do { return (index, .success(try await act(thing))) } catch { return (index, .failure(error)) }
+                }
+            }
+            for await (index, outcome) in group { outcomes[index] = outcome }
+            return things.indices.compactMap { outcomes[$0] }
+        }
     }
 
     /// Everything that a decision rests on, read now. Containers before rows: what is made in between has a row, never the reverse.
@@ -195,7 +216,7 @@ extension OrphanKeeper {
         }
         if let fuse {
             return
-                "\(fuse) workspaces have containers and no row, too many to be stopped by themselves: the database may have been restored from an old copy. "
+                "\(fuse) workspace\(fuse == 1 ? " has" : "s have") containers and no row, too many to be stopped by themselves: the database may have been restored from an old copy. "
                 + "Restore the right database, or decide: 'berth orphans adopt --all' to rebuild their rows, 'berth orphans confirm --all' to let them go."
         }
         return nil

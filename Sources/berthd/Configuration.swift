@@ -78,7 +78,7 @@ struct Configuration: Sendable {
         workspaceRoots = (read.text(.workspaceRoots) ?? "").split(separator: ":").map(String.init)
         concurrentProvisions = read.number(.concurrentProvisions, default: 4, in: 1...64)
         provisionTimeout = read.text(.provisionTimeout) == nil ? nil : read.number(.provisionTimeout, default: 600, in: 1...86_400)
-        recoveryInterval = read.seconds(.recoveryInterval, default: 5)
+        recoveryInterval = read.seconds(.recoveryInterval, default: 15)
         stopGrace = read.seconds(.stopGrace, default: 10)
         reconcile = Self.reconcilePolicy(&read, provisionTimeout: provisionTimeout)
         orphans = Self.orphanPolicy(&read)

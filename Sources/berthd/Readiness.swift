@@ -13,11 +13,14 @@ final class DoorReference: Sendable {
 
 extension Services {
     /// What must hold before anybody should be sent here: state can be read and written, the engine answers, agents can get in, loops turn.
-    static func probes(store: any StoreProbing, engine: any EngineProbing, door: DoorReference, supervisor: Supervisor) -> [ReadinessProbe]
+    static func probes(
+        store: any StoreProbing, engine: any EngineProbing, door: DoorReference, supervisor: Supervisor, clock: any TimeSource
+    )
+        -> [ReadinessProbe]
     {
         [
-            ReadinessProbe("database") { await result { try await store.probe() } },
-            ReadinessProbe("engine") { await result { _ = try await engine.probe() } },
+            .database(store),
+            .engine(engine),
             ReadinessProbe("agents_door") {
                 switch door.state {
                 case .open: .ok
@@ -25,29 +28,7 @@ extension Services {
                 case nil: .failing(.networkMissing, "the agents' door is not built yet")
                 }
             },
-            ReadinessProbe("loops") {
-                let stale = supervisor.staleLoops
-                return stale.isEmpty ? .ok : .failing(.internalError, "no fresh round of: \(stale.joined(separator: ", "))")
-            },
+            .loops({ supervisor.ticks }, clock: clock),
         ]
-    }
-
-    private static func result(_ ask: () async throws -> Void) async -> ReadinessResult {
-        do {
-            try await ask()
-            return .ok
-        } catch let error as any CodedError {
-            return .failing(error.code, error.message)
-        } catch {
-            return .failing(.internalError, "the check itself failed")
-        }
-    }
-}
-
-extension Supervisor {
-    var ticks: [LoopTick] {
-        snapshot.sorted { $0.key < $1.key }.map { name, pulse in
-            LoopTick(name: name, lastTickAt: pulse.lastTick, since: pulse.startedAt, interval: pulse.expectedInterval)
-        }
     }
 }

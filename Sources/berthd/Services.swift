@@ -65,9 +65,9 @@ struct Services: Sendable {
                 waking: provisioner,
                 clock: clock,
                 random: random, log: log, settings: proxySettings(configuration, log)),
-            feed: EventFeed(stored: store, live: hub), workspaces: store, tokenOwners: store, containers: engine, templates: templates,
-            tokens: tokens, clock: clock, random: random, log: log)
-        services.probes = probes(store: store, engine: engine, door: door, supervisor: supervisor)
+            feed: EventFeed(stored: store, live: hub), workspaces: store, operations: store, tokenOwners: store, containers: engine,
+            orphans: orphans, audit: store, templates: templates, tokens: tokens, clock: clock, random: random, log: log)
+        services.probes = probes(store: store, engine: engine, door: door, supervisor: supervisor, clock: clock)
         services.loops = { supervisor.ticks }
         let api = BerthAPI(services: services, settings: apiSettings(configuration, identity: identity, startedAt: clock.now()))
         let agentsDoor = AgentsDoor(
@@ -127,6 +127,7 @@ struct Services: Sendable {
         settings.developmentMode = configuration.developmentMode
         settings.peopleDoorIsLoopback = configuration.bindsLoopback
         settings.externalPlatformURL = configuration.externalPlatformURL
+        settings.provisionTimeouts = configuration.reconcile.timeouts
         return settings
     }
 

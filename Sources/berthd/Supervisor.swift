@@ -1,3 +1,4 @@
+import API
 import Model
 import Synchronization
 
@@ -12,12 +13,28 @@ struct Service: Sendable {
     let run: @Sendable (_ tick: @escaping @Sendable () -> Void) async throws -> Void
 }
 
-/// Runs every loop, starts it again with a growing pause when it fails, and knows when each last finished a round.
+/// The pauses before a failed loop is started again: doubled each time, and short again once the loop has run well for a while.
+struct RestartPause: Sendable {
+    static let shortest: Duration = .seconds(1)
+    static let longest: Duration = .seconds(30)
+    static let healthyAfter: Duration = .seconds(60)
+
+    private var coming = Self.shortest
+
+    mutating func next(afterRunOf run: Duration) -> Duration {
+        if run >= Self.healthyAfter { coming = Self.shortest }
+        defer { coming = min(coming * 2, Self.longest) }
+        return coming
+    }
+}
+
+/// Runs every loop, starts it again when it fails, and knows how each goes: the one place `/readyz`, `/metrics` and `/admin/liveness` ask.
 final class Supervisor: Sendable {
-    struct Pulse: Sendable {
-        let startedAt: Timestamp
-        var lastTick: Timestamp
+    private struct Pulse: Sendable {
+        let since: Timestamp
         let expectedInterval: Duration
+        let health: (@Sendable () -> (lastTick: Timestamp?, lastError: ErrorCode?))?
+        var lastTick: Timestamp?
         var restarts = 0
         var lastError: String?
     }
@@ -25,67 +42,72 @@ final class Supervisor: Sendable {
     private let clock: any TimeSource
     private let log: any LogSink
     private let pulses: Mutex<[String: Pulse]> = Mutex([:])
-    private let healths: Mutex<[String: @Sendable () -> (lastTick: Timestamp?, lastError: ErrorCode?)]> = Mutex([:])
 
     init(clock: any TimeSource, log: any LogSink) {
         self.clock = clock
         self.log = log
     }
 
-    var snapshot: [String: Pulse] {
-        let health = healths.withLock { $0 }
-        return pulses.withLock { $0 }.reduce(into: [:]) { result, entry in
-            var pulse = entry.value
-            if let own = health[entry.key]?() {
-                pulse.lastTick = own.lastTick ?? pulse.startedAt
-                pulse.lastError = own.lastError?.rawValue ?? pulse.lastError
-            }
-            result[entry.key] = pulse
+    /// How every loop goes now, by name.
+    var ticks: [LoopTick] {
+        // A loop's own health takes a lock of its own: it is asked outside of ours.
+        pulses.withLock { $0 }.sorted { $0.key < $1.key }.map { name, pulse in
+            let own = pulse.health?()
+            return LoopTick(
+                name: name, lastTickAt: own?.lastTick ?? pulse.lastTick, since: pulse.since, interval: pulse.expectedInterval,
+                restarts: pulse.restarts, lastError: own?.lastError?.rawValue ?? pulse.lastError)
         }
     }
 
-    /// Names of loops that have not finished a round in three of their intervals (and at least ten seconds).
-    var staleLoops: [String] {
-        let now = clock.now()
-        return snapshot.filter { now - $0.value.lastTick > max($0.value.expectedInterval * 3, .seconds(10)) }.map(\.key).sorted()
-    }
-
+    /// Returns when the task is cancelled and every loop has ended.
     func run(_ services: [Service]) async {
+        // All are known before one runs: a loop that never comes to its first round is found stale like any other.
+        for service in services { register(service) }
         await withTaskGroup(of: Void.self) { group in
             for service in services { group.addTask { await self.keepRunning(service) } }
         }
     }
 
+    private func register(_ service: Service) {
+        let pulse = Pulse(since: clock.now(), expectedInterval: service.expectedInterval, health: service.health)
+        pulses.withLock { $0[service.name] = pulse }
+    }
+
     private func keepRunning(_ service: Service) async {
-        pulses.withLock {
-            $0[service.name] = Pulse(startedAt: clock.now(), lastTick: clock.now(), expectedInterval: service.expectedInterval)
-        }
-        if let health = service.health { healths.withLock { $0[service.name] = health } }
-        var pause = Duration.seconds(1)
+        var pauses = RestartPause()
         while !Task.isCancelled {
             let startedAt = clock.now()
-            do {
-                try await service.run { [self] in
-                    pulses.withLock { $0[service.name]?.lastTick = clock.now() }
-                }
-            } catch is CancellationError {
-                return
-            } catch {
-                note(error, of: service)
-            }
+            let failure = await failure(of: service)
             if Task.isCancelled { return }
-            // A loop that ran well for a minute starts over with the shortest pause.
-            pause = clock.now() - startedAt > .seconds(60) ? .seconds(1) : min(pause * 2, .seconds(30))
+            let pause = pauses.next(afterRunOf: clock.now() - startedAt)
+            note(failure, of: service.name, pause: pause)
             guard (try? await clock.sleep(for: pause)) != nil else { return }
         }
     }
 
-    private func note(_ error: any Error, of service: Service) {
-        let text = (error as? any CodedError)?.description ?? String(describing: error)
-        pulses.withLock {
-            $0[service.name]?.restarts += 1
-            $0[service.name]?.lastError = text
+    /// Runs `service` until it ends, which it does only by failing: nil when it simply returned.
+    private func failure(of service: Service) async -> (any Error)? {
+        do {
+            try await service.run { [self] in
+                let now = clock.now()
+                pulses.withLock { $0[service.name]?.lastTick = now }
+            }
+            return nil
+        } catch {
+            return error
         }
-        log.error("loop failed and is started again", ("loop", service.name), ("error", text))
+    }
+
+    /// People read the coded error; what anything else says is for the log alone.
+    private func note(_ failure: (any Error)?, of name: String, pause: Duration) {
+        let coded = (failure as? any CodedError)?.description
+        let shown = coded ?? (failure == nil ? "the loop ended by itself" : "internal_error: the loop failed; the daemon's log says why")
+        pulses.withLock {
+            $0[name]?.restarts += 1
+            $0[name]?.lastError = shown
+        }
+        log.error(
+            "loop failed and is started again", ("loop", name), ("error", failure.map { String(describing: $0) } ?? shown),
+            ("in_ms", String(pause.milliseconds)))
     }
 }

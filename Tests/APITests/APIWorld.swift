@@ -18,6 +18,7 @@ struct APIWorld {
     let engine: FakeEngine
     let log = RecordingLog()
     let templates = FakeTemplates()
+    let orphans = FakeOrphans()
     let provisioner: WorkspaceProvisioner
     let api: BerthAPI
     private let random = SeededRandom(seed: 7)
@@ -44,8 +45,8 @@ struct APIWorld {
                 workspaces: rows, containers: engine, urlGuard: policy, transport: NoTransport(), events: hub, publish: hub,
                 waking: provisioner, clock: clock,
                 random: random, log: log),
-            feed: EventFeed(stored: rows, live: hub), workspaces: rows, tokenOwners: rows, containers: engine, templates: templates,
-            tokens: tokens, clock: clock, random: random, log: log)
+            feed: EventFeed(stored: rows, live: hub), workspaces: rows, operations: rows, tokenOwners: rows, containers: engine,
+            orphans: orphans, audit: rows, templates: templates, tokens: tokens, clock: clock, random: random, log: log)
         services.probes = probes
         services.loops = { loops }
         api = BerthAPI(services: services, settings: settings)

@@ -71,11 +71,17 @@ struct HealthTests {
     }
 
     @Test("metrics count requests by pattern, never by what a client wrote")
-    func metrics() async {
+    func metrics() async throws {
         let tick = LoopTick(
-            name: "recovery", lastTickAt: Timestamp(seconds: 1_800_000_000), since: Timestamp(seconds: 1), interval: .seconds(1))
+            name: "recovery", lastTickAt: Timestamp(seconds: 1_800_000_000), since: Timestamp(seconds: 1), interval: .seconds(1),
+            restarts: 4)
         let world = APIWorld(loops: [tick])
-        let id = world.add("Ann")
+        let id = world.add("Ann") { $0.generation = 3 }
+        let labels = WorkspaceLabels(
+            workspace: Workspace(id: id, name: "", runtime: "", condition: .init(.online), createdAt: Timestamp(seconds: 1)))
+        let orphan = Orphan(
+            labels: labels, containerID: nil, cause: .rowMissing, state: .quarantined, createdAt: nil, firstSeenAt: Timestamp(seconds: 1))
+        try await world.rows.saveOrphans([orphan], forgetting: [], audit: [])
         world.add("Bob", .failed)
         _ = await world.call(.get, "/workspaces/\(id)")
         _ = await world.call(.get, "/workspaces/\(id)")
@@ -87,6 +93,8 @@ struct HealthTests {
             #"molecule_http_requests_total{method="GET",path="unmatched",status="404"} 1"#,
             #"berth_workspaces{status="online"} 1"#, #"berth_workspaces{status="failed"} 1"#, #"berth_workspaces{status="paused"} 0"#,
             #"berth_loop_last_tick_seconds{loop="recovery"} 1800000000"#, "process_start_time_seconds 1800000000",
+            #"berth_loop_restarts_total{loop="recovery"} 4"#, "berth_workspace_restarts 2", "berth_provisions_queued 0",
+            #"berth_orphans{state="quarantined"} 1"#, #"berth_orphans{state="found"} 0"#,
         ] {
             #expect(page.text.contains(line + "\n"), "\(line)")
         }

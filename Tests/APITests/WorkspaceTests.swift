@@ -25,7 +25,6 @@ struct WorkspaceTests {
                     + #""x":100,"y":0,"collapsed":false,"#))
         #expect(answer.json.array?.count == 1)
         #expect(answer.json[0]?["failure"] == nil)
-        #expect(answer.json[0]?["provision_timeout_ms"] == nil)
     }
 
     @Test("anybody learns the status of a workspace and nothing else; a credential shows the rest")
@@ -63,13 +62,24 @@ struct WorkspaceTests {
         )
     }
 
-    @Test("the runtime's declared timeout is shown in milliseconds, in the list and alone")
+    @Test("the time an agent has comes from the one resolver: the operator's, else the longest of built-in and declared")
     func timeouts() async {
-        let world = APIWorld()
-        let id = world.add("Ann")
-        world.templates.set(TemplateCatalog(provisionTimeoutSeconds: ["echo": 90]))
-        #expect(await world.call(.get, "/workspaces", bearer: APIWorld.admin).json[0]?["provision_timeout_ms"] == 90000)
-        #expect(await world.call(.get, "/workspaces/\(id)", bearer: APIWorld.admin).json["provision_timeout_ms"] == 90000)
+        func shown(_ world: APIWorld, _ declared: [String: Int], _ change: @escaping (inout Workspace) -> Void = { _ in }) async
+            -> JSONValue?
+        {
+            let id = world.add("Ann", .online, change)
+            world.templates.set(TemplateCatalog(provisionTimeoutSeconds: declared))
+            let alone = await world.call(.get, "/workspaces/\(id)", bearer: APIWorld.admin).json["provision_timeout_ms"]
+            #expect(await world.call(.get, "/workspaces", bearer: APIWorld.admin).json.array?.last?["provision_timeout_ms"] == alone)
+            return alone
+        }
+        #expect(await shown(APIWorld(), [:]) == 600_000)
+        #expect(await shown(APIWorld(), ["echo": 90]) == 600_000, "a template can only lengthen")
+        #expect(await shown(APIWorld(), ["echo": 900]) == 900_000)
+        #expect(await shown(APIWorld(), ["hermes": 720]) { $0.runtime = "hermes" } == 1_800_000)
+        let overridden = APIWorld { $0.provisionTimeouts = ProvisionTimeouts(override: 5) }
+        #expect(await shown(overridden, ["echo": 900]) == 5000)
+        #expect(await shown(APIWorld(), ["echo": 900]) { $0.external = true } == nil, "nobody waits for an external agent")
     }
 
     @Test("an agent reads how its workspace stands")

@@ -32,6 +32,12 @@ struct ArgumentTests {
         #expect(!invocation.json)
     }
 
+    @Test("an operand that repeats takes any number of words, none too")
+    func repeatingOperand() throws {
+        #expect(try invocation("orphans", "adopt", "a", "--dry-run", "b", "c").operands("ORPHAN") == ["a", "b", "c"])
+        #expect(try invocation("orphans", "adopt", "--all").operands("ORPHAN") == [])
+    }
+
     @Test("after -- everything is an operand")
     func endOfOptions() throws {
         let invocation = try invocation("workspaces", "send", "scout", "--", "--help")

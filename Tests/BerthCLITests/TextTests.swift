@@ -52,6 +52,45 @@ struct TextTests {
         #expect(text.finish() == "\n")
     }
 
+    @Test("the wait for the agent counts down, and a pull that moves does not count")
+    func countdown() {
+        var text = ProgressText(isTerminal: true, provisionTimeoutMilliseconds: 61_000)
+        let rewind = "\r\u{1B}[2K"
+        #expect(text.secondPassed() == "")
+        _ = text.text(for: event("WORKSPACE_PROVISION_PROGRESS", #"{"phase":"image","state":"done","elapsed_ms":30000}"#))
+        let started = event("WORKSPACE_PROVISION_PROGRESS", #"{"phase":"agent","state":"started","elapsed_ms":31000}"#)
+        #expect(text.text(for: started) == rewind + "agent        waiting for it to register, 1 min 0 s left")
+        #expect(text.secondPassed() == rewind + "agent        waiting for it to register, 59 s left")
+        #expect(text.text(for: event("WORKSPACE_ONLINE")) == rewind + "online       the agent has registered\n")
+        #expect(text.secondPassed() == "", "nobody waits any longer")
+    }
+
+    @Test("a queue shows the place in it, and the events of a whole life are told")
+    func life() {
+        var text = ProgressText(isTerminal: false)
+        var written = ""
+        for event in [
+            event("WORKSPACE_PROVISION_PROGRESS", #"{"phase":"queue","state":"waiting","position":2}"#),
+            event("WORKSPACE_PROVISION_PROGRESS", #"{"phase":"queue","state":"waiting","position":1}"#),
+            event("WORKSPACE_PROVISION_PROGRESS", #"{"phase":"restart","state":"started","reason":"it had ended"}"#),
+            event("WORKSPACE_PROVISION_PROGRESS", #"{"phase":"restart","state":"skipped","reason":"it runs"}"#),
+            event("WORKSPACE_UPDATED", #"{"name":"scout"}"#), event("WORKSPACE_PAUSED"), event("WORKSPACE_HIBERNATED"),
+            event("WORKSPACE_ADOPTED"),
+        ] { written += text.text(for: event) }
+        #expect(
+            written == """
+                queue        waiting for its turn, number 2 in line
+                queue        waiting for its turn, number 1 in line
+                restart      it had ended
+                restart      skipped: it runs
+                updated
+                paused
+                hibernated   the next message wakes it
+                adopted      its row was made from its container's labels
+
+                """)
+    }
+
     @Test("a failure is shown with its code, exit code, next step and log lines, and cannot steer the terminal")
     func failure() throws {
         let workspace = try JSONValue(

@@ -19,6 +19,7 @@ struct OrphanKeeperTests {
     /// `count` online workspaces, then an empty database.
     private func lost(_ count: Int = 3) async throws -> Lost {
         let before = try World()
+        before.engine.addImage(World.image, environment: [EnvironmentVariable("PATH", "/bin")])
         let provisioner = before.provisioner()
         var ids: [WorkspaceID] = []
         var tokens: [WorkspaceID: String] = [:]

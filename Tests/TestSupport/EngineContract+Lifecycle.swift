@@ -44,6 +44,8 @@ extension EngineContract {
         let port = try unwrapped(details.ports.first)
         try expect(port.container == "8000/tcp" && port.hostAddress == "127.0.0.1", "details carry the published port")
         try expect(details.facts.agentURL == "http://127.0.0.1:\(port.hostPort)", "it is the port the agent is dialled at")
+        let ofImage = Set(details.imageEnvironment.map(\.name))
+        try expect(!ofImage.contains("GREETING"), "what the image sets is told from what was given")
         try expect(details.environment.filter { $0.name == "GREETING" }.map(\.value) == ["ready"], "details carry the environment")
         try await removal(of: id)
     }

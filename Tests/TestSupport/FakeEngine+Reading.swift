@@ -33,7 +33,7 @@ extension FakeEngine: ContainerReading, ContainerSurveying {
         try await call("details") { [self] in
             state.withLock { state in
                 guard let box = Self.find(containerID, in: state) else { return nil }
-                return ContainerDetails(box, imageDigests: state.images[box.facts.image]?.digests ?? [])
+                return ContainerDetails(box, image: state.images[box.facts.image])
             }
         }
     }
@@ -83,15 +83,16 @@ extension FakeEngine: ContainerReading, ContainerSurveying {
 }
 
 extension ContainerDetails {
-    fileprivate init(_ box: FakeEngine.Box, imageDigests: [String]) {
+    fileprivate init(_ box: FakeEngine.Box, image: ImageFacts?) {
         self.init(facts: box.facts)
-        self.imageDigests = imageDigests
+        imageDigests = image?.digests ?? []
+        imageEnvironment = image?.environment ?? []
         memoryBytes = box.spec.memoryBytes
         nanoCPUs = box.spec.nanoCPUs
         pidsLimit = Int64(box.spec.pidsLimit)
         restartPolicy = "unless-stopped"
         mounts = box.spec.mounts.map(MountFacts.init)
-        environment = box.spec.environment.reversed().reduce(into: []) { kept, variable in
+        environment = (imageEnvironment + box.spec.environment).reversed().reduce(into: []) { kept, variable in
             if !kept.contains(where: { $0.name == variable.name }) { kept.insert(variable, at: 0) }
         }
         guard let port = box.facts.agentURL?.split(separator: ":").last.flatMap({ Int($0) }) else { return }

@@ -61,8 +61,9 @@ public final class FakeEngine: Sendable {
 // MARK: - What a test arranges and looks at
 
 extension FakeEngine {
-    public func addImage(_ reference: String) {
-        state.withLock { $0.images[reference] = ImageFacts(id: "sha256:\(reference)", digests: ["\(reference)@sha256:0"]) }
+    public func addImage(_ reference: String, environment: [EnvironmentVariable] = []) {
+        let image = ImageFacts(id: "sha256:\(reference)", digests: ["\(reference)@sha256:0"], environment: environment)
+        state.withLock { $0.images[reference] = image }
     }
 
     /// The registry has it; a pull brings it here.

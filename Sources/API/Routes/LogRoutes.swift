@@ -14,21 +14,11 @@ struct LogRoutes: Sendable {
         let id = try call.workspaceID()
         let options = try LogOptions(decoding: call.request.query)
         guard let workspace = try await services.workspaces.workspace(id) else { throw WorkspaceRoutes.missing }
-        if let container = try await newestContainer(of: id) {
+        if let container = try await services.containers.newest(of: id) {
             return text(from: "container", try await services.containers.logs(of: container.id, options))
         }
         guard let tail = workspace.failure?.logTail else { throw Self.nothing(workspace) }
         return Response(status: 200, headers: Self.headers("failure"), body: .bytes(Array(tail.utf8)))
-    }
-
-    private func newestContainer(of id: WorkspaceID) async throws -> ContainerFacts? {
-        try await services.containers.containers(of: id).max {
-            (Self.generation($0), $0.createdAt ?? Timestamp(seconds: 0)) < (Self.generation($1), $1.createdAt ?? Timestamp(seconds: 0))
-        }
-    }
-
-    private static func generation(_ container: ContainerFacts) -> Int {
-        container.labels[WorkspaceLabels.generation].flatMap { Int($0) } ?? 0
     }
 
     private func text(from source: String, _ chunks: AsyncThrowingStream<LogChunk, any Error>) -> Response {
@@ -43,12 +33,21 @@ struct LogRoutes: Sendable {
         ["Content-Type": "text/plain; charset=utf-8", "X-Log-Source": source, "X-Accel-Buffering": "no"]
     }
 
-    private static func nothing(_ workspace: Workspace) -> Failure {
+    static func nothing(_ workspace: Workspace) -> Failure {
         let next =
             workspace.external
             ? "The agent runs elsewhere: its logs are there."
             : "The workspace has no container now; GET /workspaces/\(workspace.id) says how it stands."
         return Failure(.containerMissing, "no logs: the workspace has no container", next: next)
+    }
+}
+
+extension ContainerReading {
+    /// The container of the highest generation, also when it does not run; of two, the younger one.
+    func newest(of id: WorkspaceID) async throws -> ContainerFacts? {
+        try await containers(of: id).max {
+            ($0.generation, $0.createdAt ?? Timestamp(seconds: 0)) < ($1.generation, $1.createdAt ?? Timestamp(seconds: 0))
+        }
     }
 }
 

@@ -16,11 +16,8 @@ struct MetricsRoutes: Sendable {
         requests(&page)
         process(&page)
         await workspaces(&page)
-        page.family("berth_loop_last_tick_seconds", "gauge", "Unix time of a loop's last tick.")
-        for loop in services.loops() {
-            guard let tick = loop.lastTickAt else { continue }
-            page.sample("berth_loop_last_tick_seconds", [("loop", loop.name)], Double(tick.milliseconds) / 1000)
-        }
+        await orphans(&page)
+        loops(&page)
         return Response(
             status: 200, headers: ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"], body: .bytes(Array(page.text.utf8)))
     }
@@ -48,6 +45,17 @@ struct MetricsRoutes: Sendable {
         page.sample("process_open_fds", [], Double(usage.openFiles))
     }
 
+    private func loops(_ page: inout MetricsPage) {
+        let loops = services.loops()
+        page.family("berth_loop_last_tick_seconds", "gauge", "Unix time of a loop's last tick.")
+        for loop in loops {
+            guard let tick = loop.lastTickAt else { continue }
+            page.sample("berth_loop_last_tick_seconds", [("loop", loop.name)], Double(tick.milliseconds) / 1000)
+        }
+        page.family("berth_loop_restarts_total", "counter", "How often a loop failed and was started again.")
+        for loop in loops { page.sample("berth_loop_restarts_total", [("loop", loop.name)], Double(loop.restarts)) }
+    }
+
     /// Left out when the store cannot be read: a wrong zero is worse than a gap, and the rest is wanted exactly then.
     private func workspaces(_ page: inout MetricsPage) async {
         guard let live = try? await services.workspaces.liveWorkspaces() else { return }
@@ -56,6 +64,18 @@ struct MetricsRoutes: Sendable {
         for status in WorkspaceStatus.allCases where status != .removed {
             page.sample("berth_workspaces", [("status", status.rawValue)], Double(counts[status] ?? 0))
         }
+        page.family("berth_workspace_restarts", "gauge", "Starts after the first, of workspaces that are not removed.")
+        page.sample("berth_workspace_restarts", [], Double(live.reduce(0) { $0 + max(0, $1.generation - 1) }))
+        page.family("berth_provisions_queued", "gauge", "Workspaces that wait for a slot to be started in.")
+        let waiting = live.count { $0.status == .provisioning && services.provisioner.queuePosition(of: $0.id) != nil }
+        page.sample("berth_provisions_queued", [], Double(waiting))
+    }
+
+    private func orphans(_ page: inout MetricsPage) async {
+        guard let orphans = try? await services.audit.orphans() else { return }
+        page.family("berth_orphans", "gauge", "Containers and volumes of ours that no live row speaks for, by state.")
+        let counts = Dictionary(grouping: orphans, by: \.state).mapValues(\.count)
+        for state in Orphan.State.allCases { page.sample("berth_orphans", [("state", state.rawValue)], Double(counts[state] ?? 0)) }
     }
 }
 

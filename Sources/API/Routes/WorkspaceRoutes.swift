@@ -18,9 +18,9 @@ struct WorkspaceRoutes: Sendable {
     }
 
     private func list(_ call: Call) async throws -> Response {
-        let timeouts = await services.templates.catalog().provisionTimeoutSeconds
+        let declared = await services.templates.catalog().provisionTimeoutSeconds
         let live = try await services.workspaces.liveWorkspaces()
-        return .json(200, .array(live.map { WorkspaceView(workspace: $0, declaredTimeouts: timeouts).listed() }))
+        return .json(200, .array(live.map { view(of: $0, declared: declared).listed() }))
     }
 
     private func create(_ call: Call) async throws -> Response {
@@ -50,9 +50,15 @@ struct WorkspaceRoutes: Sendable {
     private func show(_ call: Call) async throws -> Response {
         let id = try call.workspaceID()
         guard let workspace = try await services.workspaces.workspace(id) else { throw Self.missing }
-        guard !call.visitor.isAnonymous else { return .json(200, WorkspaceView(workspace: workspace, declaredTimeouts: [:]).minimal()) }
-        let timeouts = await services.templates.catalog().provisionTimeoutSeconds
-        return .json(200, WorkspaceView(workspace: workspace, declaredTimeouts: timeouts).full(for: call.visitor))
+        guard !call.visitor.isAnonymous else { return .json(200, WorkspaceView(workspace).minimal()) }
+        let declared = await services.templates.catalog().provisionTimeoutSeconds
+        return .json(200, view(of: workspace, declared: declared).full(for: call.visitor))
+    }
+
+    /// Nobody waits for an external agent.
+    private func view(of workspace: Workspace, declared: [String: Int]) -> WorkspaceView {
+        let seconds = workspace.external ? nil : settings.provisionTimeouts.seconds(for: workspace.runtime, declared: declared)
+        return WorkspaceView(workspace, provisionTimeoutSeconds: seconds)
     }
 
     private func remove(_ call: Call) async throws -> Response {
@@ -74,7 +80,7 @@ struct WorkspaceRoutes: Sendable {
         guard workspace.status != .removed else {
             return .json(404, ["workspace_id": .string(id.text), "status": "removed", "deleted": true])
         }
-        return .json(200, WorkspaceView(workspace: workspace, declaredTimeouts: [:]).state())
+        return .json(200, WorkspaceView(workspace).state())
     }
 
     static let missing = Failure(.workspaceNotFound, "workspace not found", next: "GET /workspaces lists what there is.")
@@ -83,21 +89,10 @@ struct WorkspaceRoutes: Sendable {
 /// What a delete answers.
 enum DeleteReply {
     static func response(_ deletion: Deletion, of root: WorkspaceID) -> Response {
-        guard !deletion.failures.isEmpty else {
-            return .json(200, ["status": "removed", "cascade_deleted": .int(deletion.removedIDs.count { $0 != root })])
+        guard deletion.failures.isEmpty else {
+            return StopFailure(verb: "removed", count: deletion.removedIDs.count, failures: deletion.failures).response()
         }
-        let removed = deletion.removedIDs.count
-        let failed = deletion.failures.count
-        return .json(
-            500,
-            [
-                "error": .string("marked \(removed) removed, but \(failed) could not be cleaned away; it is tried again"),
-                "code": .string(ErrorCode.stopFailed.rawValue),
-                "next": "Nothing is lost: the daemon keeps trying. To try at once, repeat the DELETE.",
-                "removed_count": .int(removed),
-                "stop_failures": .int(failed),
-                "failed": .array(deletion.failures.map { ["id": .string($0.id.text), "error_class": .string($0.code.rawValue)] }),
-            ])
+        return .json(200, ["status": "removed", "cascade_deleted": .int(deletion.removedIDs.count { $0 != root })])
     }
 
     /// Existing clients read the children beside `status`, not in `details`.

@@ -12,7 +12,9 @@ struct ImageInspect: EngineEndpoint {
         guard reply.status == 200 else { return nil }
         let json = try reply.json("an image")
         guard let id = json["Id"]?.string else { throw EngineError.unreadable("an image", body: reply.body) }
-        return ImageFacts(id: id, digests: json["RepoDigests"]?.array?.compactMap(\.string) ?? [])
+        return ImageFacts(
+            id: id, digests: json["RepoDigests"]?.array?.compactMap(\.string) ?? [],
+            environment: EnvironmentVariable.list(json["Config"]?["Env"]))
     }
 
     func meaning(of status: Int) -> BackendError {

@@ -58,10 +58,13 @@ public struct WorkspaceNetwork: Sendable, Hashable {
 public struct ImageFacts: Sendable, Hashable {
     public let id: String
     public let digests: [String]
+    /// What the image sets in every container made from it.
+    public let environment: [EnvironmentVariable]
 
-    public init(id: String, digests: [String]) {
+    public init(id: String, digests: [String], environment: [EnvironmentVariable] = []) {
         self.id = id
         self.digests = digests
+        self.environment = environment
     }
 }
 
@@ -261,6 +264,8 @@ public struct ContainerDetails: Sendable, Hashable {
     public var ports: [PortFacts] = []
     /// With values, some of them secrets: it never leaves the daemon.
     public var environment: [EnvironmentVariable] = []
+    /// The part of it that comes from the image.
+    public var imageEnvironment: [EnvironmentVariable] = []
 
     public init(facts: ContainerFacts) { self.facts = facts }
 }

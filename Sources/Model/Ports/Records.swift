@@ -59,8 +59,14 @@ public protocol WorkspaceReading: Sendable {
     func workspacesPendingCleanup() async throws -> [Workspace]
 }
 
+/// Reading what was done to a workspace. Throws `StoreError`.
+public protocol OperationReading: Sendable {
+    /// The newest first, at most `limit`.
+    func operations(of id: WorkspaceID, limit: Int) async throws -> [WorkspaceOperation]
+}
+
 /// What the provisioner writes. All throw `StoreError`; each verb is one transaction, committed before it returns.
-public protocol ProvisionRecording: WorkspaceReading {
+public protocol ProvisionRecording: WorkspaceReading, OperationReading {
     func insert(_ new: NewWorkspace) async throws -> Workspace
     func secrets(of id: WorkspaceID) async throws -> WorkspaceSecrets
     /// Moves the row to `provisioning` by the status machine and restarts the provision clock. With `token`, a new generation begins: the
@@ -92,8 +98,6 @@ public protocol ProvisionRecording: WorkspaceReading {
     func openOperation(_ kind: WorkspaceOperation.Kind, on id: WorkspaceID, reason: String?) async throws -> Int64
     /// Moves an operation on; `running` notes the start, every other state the end. One that is over stays as it is.
     func markOperation(_ operation: Int64, _ state: WorkspaceOperation.State, code: ErrorCode?, reason: String?) async throws
-    /// The newest first, at most `limit`.
-    func operations(of id: WorkspaceID, limit: Int) async throws -> [WorkspaceOperation]
     /// Ends, as interrupted, what an earlier process left open.
     func interruptOperations() async throws
 }

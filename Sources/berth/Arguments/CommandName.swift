@@ -11,6 +11,20 @@ enum CommandName: String, CaseIterable, Sendable {
     case workspacesLogs = "workspaces logs"
     case workspacesSend = "workspaces send"
     case workspacesWatch = "workspaces watch"
+    case workspacesRestart = "workspaces restart"
+    case workspacesPause = "workspaces pause"
+    case workspacesResume = "workspaces resume"
+    case workspacesHibernate = "workspaces hibernate"
+    case workspacesCancel = "workspaces cancel"
+    case workspacesUpdate = "workspaces update"
+    case workspacesInspect = "workspaces inspect"
+    case workspacesOperations = "workspaces operations"
+    case orphansList = "orphans list"
+    case orphansAdopt = "orphans adopt"
+    case orphansRestore = "orphans restore"
+    case orphansConfirm = "orphans confirm"
+    case orphansPurge = "orphans purge"
+    case audit
     case templatesList = "templates list"
     case templatesLint = "templates lint"
 }
@@ -20,6 +34,14 @@ struct CommandSyntax: Sendable {
     struct Operand: Sendable {
         let name: String
         var required = true
+        /// Any number of them; only the last operand may.
+        var repeats = false
+
+        /// As it stands in a usage line.
+        var usage: String {
+            let text = name + (repeats ? "..." : "")
+            return required ? text : "[\(text)]"
+        }
     }
 
     struct Option: Sendable {
@@ -43,8 +65,8 @@ struct CommandSyntax: Sendable {
 }
 
 extension CommandName {
-    private static let workspace = CommandSyntax.Operand(name: "WORKSPACE")
-    private static let workspaceNote = "WORKSPACE is an id, the beginning of one that no other shares, or a name."
+    static let workspace = CommandSyntax.Operand(name: "WORKSPACE")
+    static let workspaceNote = "WORKSPACE is an id, the beginning of one that no other shares, or a name."
     private static let project = CommandSyntax.Option(
         name: "--project", value: "DIR", help: "where scripts/ and templates/ are (default: around this program, else here)")
 
@@ -88,6 +110,26 @@ extension CommandName {
                 summary: "print the workspace's events as they happen", operands: [Self.workspace],
                 options: [.init(name: "--all", value: nil, help: "begin with the first stored event instead of now")],
                 notes: Self.workspaceNote + "\nWith --output json, each line is one event.")
+        case .workspacesRestart: restartSyntax
+        case .workspacesPause:
+            CommandSyntax(
+                summary: "stop a workspace with its descendants, until it is resumed", operands: [Self.workspace], notes: Self.workspaceNote
+            )
+        case .workspacesResume:
+            CommandSyntax(
+                summary: "start a paused workspace with its paused descendants", operands: [Self.workspace], notes: Self.workspaceNote)
+        case .workspacesHibernate: hibernateSyntax
+        case .workspacesCancel:
+            CommandSyntax(summary: "end a start that waits or is under way", operands: [Self.workspace], notes: Self.workspaceNote)
+        case .workspacesUpdate: updateSyntax
+        case .workspacesInspect:
+            CommandSyntax(
+                summary: "show what the workspace's container is, and what differs from what it should be", operands: [Self.workspace],
+                notes: Self.workspaceNote)
+        case .workspacesOperations: operationsSyntax
+        case .orphansList: CommandSyntax(summary: "list containers and volumes of ours that no workspace speaks for")
+        case .orphansAdopt, .orphansRestore, .orphansConfirm, .orphansPurge: orphanActSyntax
+        case .audit: auditSyntax
         case .templatesList: CommandSyntax(summary: "list what a workspace can be made from")
         case .templatesLint:
             CommandSyntax(

@@ -21,7 +21,7 @@ enum Help {
 
     static func command(_ command: CommandName) -> String {
         let syntax = command.syntax
-        let operands = syntax.operands.map { $0.required ? $0.name : "[\($0.name)]" }
+        let operands = syntax.operands.map(\.usage)
         let usage = (["berth", command.rawValue] + operands + ["[OPTIONS]"]).joined(separator: " ")
         let options = syntax.options + CommandSyntax.common
         let rows = options.map { option in
@@ -42,7 +42,7 @@ enum Help {
         "commands:\n"
             + columns(
                 commands.map { command in
-                    let operands = command.syntax.operands.map { $0.required ? $0.name : "[\($0.name)]" }
+                    let operands = command.syntax.operands.map(\.usage)
                     return (([command.rawValue] + operands).joined(separator: " "), command.syntax.summary)
                 })
     }

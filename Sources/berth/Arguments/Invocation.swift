@@ -7,10 +7,12 @@ struct Invocation: Sendable, Equatable {
     }
 
     let command: CommandName
-    private let operands: [String: String]
+    private let operands: [String: [String]]
     private let values: [String: [String]]
 
-    func operand(_ name: String) -> String? { operands[name] }
+    func operand(_ name: String) -> String? { operands[name]?.first }
+    /// Every value of an operand that repeats.
+    func operands(_ name: String) -> [String] { operands[name] ?? [] }
     func value(_ option: String) -> String? { values[option]?.last }
     func all(_ option: String) -> [String] { values[option] ?? [] }
     func has(_ option: String) -> Bool { values[option] != nil }
@@ -102,14 +104,17 @@ struct Invocation: Sendable, Equatable {
         return (option.name, value)
     }
 
-    private static func named(_ given: [String], _ syntax: CommandSyntax, _ command: CommandName) throws -> [String: String] {
+    private static func named(_ given: [String], _ syntax: CommandSyntax, _ command: CommandName) throws -> [String: [String]] {
         let needed = syntax.operands.filter(\.required).count
         if given.count < needed {
             throw CommandError.usage("'\(command.rawValue)' needs \(syntax.operands[given.count].name)", of: command)
         }
-        if given.count > syntax.operands.count {
+        let repeats = syntax.operands.last?.repeats == true
+        if given.count > syntax.operands.count, !repeats {
             throw CommandError.usage("'\(given[syntax.operands.count])' is one argument too many; quote texts with spaces", of: command)
         }
-        return Dictionary(uniqueKeysWithValues: zip(syntax.operands.map(\.name), given))
+        var named = Dictionary(uniqueKeysWithValues: zip(syntax.operands.map(\.name), given.map { [$0] }))
+        if repeats, let last = syntax.operands.last { named[last.name] = Array(given.dropFirst(syntax.operands.count - 1)) }
+        return named
     }
 }

@@ -99,7 +99,28 @@ struct DoctorCommand {
                 next: good
                     ? nil : "docs/errors.md explains \(code ?? "it"); berthd logs to \(StateFile.log.path(in: context.stateDirectory)).")
         }
-        return [alive, authorised] + details
+        return [alive, authorised] + details + (await supervision())
+    }
+
+    private func supervision() async -> [Finding] {
+        let supervision = await Supervision(context.daemon)
+        let log = StateFile.log.path(in: context.stateDirectory)
+        let loops = supervision.loops.map { loop in
+            Finding(
+                name: "loop: " + loop.name, verdict: loop.stale ? .failed : loop.restarts > 0 ? .warning : .ok, message: loop.text,
+                next: loop.stale || loop.restarts > 0 ? "berthd logs to \(log)." : nil)
+        }
+        let banner = supervision.banner.map {
+            Finding(
+                name: "attention", verdict: .warning, message: WorkspaceText.printable($0),
+                next: "'berth orphans list' shows what is concerned.")
+        }
+        let orphans = supervision.orphanSummary.map {
+            Finding(
+                name: "orphans", verdict: .warning, message: $0,
+                next: "'berth orphans adopt' makes them workspaces again; 'berth orphans confirm' says that nobody needs them.")
+        }
+        return loops + [banner, orphans].compactMap(\.self)
     }
 
     private func engine() async -> [Finding] {

@@ -4,43 +4,79 @@ import Model
 /// Pure: it returns what to write.
 struct ProgressText {
     let isTerminal: Bool
-    private var openLine = false
+    /// How long the daemon gives the agent from the start of the provision on; nil when that is not known.
+    let provisionTimeoutMilliseconds: Int?
+    private var openPhase: String?
     private var lastTenth: Int?
+    /// A pull that moves does not count against the timeout.
+    private var pullMilliseconds = 0
+    private var secondsLeft: Int?
 
-    init(isTerminal: Bool) { self.isTerminal = isTerminal }
+    init(isTerminal: Bool, provisionTimeoutMilliseconds: Int? = nil) {
+        self.isTerminal = isTerminal
+        self.provisionTimeoutMilliseconds = provisionTimeoutMilliseconds
+    }
 
     /// What to write for one event.
     mutating func text(for event: WatchedEvent) -> String {
-        switch event.type {
-        case EventKind.provisioning.rawValue: line("provisioning", "started")
-        case EventKind.provisionProgress.rawValue: progress(event.data)
-        case EventKind.awaitingAgent.rawValue: line("waiting", "for the agent to connect")
-        case EventKind.online.rawValue: line("online", "the agent has registered")
-        case EventKind.offline.rawValue: line("offline", reason(event.data))
-        case EventKind.degraded.rawValue: line("degraded", reason(event.data))
-        case EventKind.removed.rawValue: line("removed", "")
-        case EventKind.provisionFailed.rawValue: line("failed", reason(event.data))
-        default: ""
+        switch EventKind(rawValue: event.type) {
+        case .provisioning: line("provisioning", "started")
+        case .provisionProgress: progress(event.data)
+        case .awaitingAgent: line("waiting", "for the agent to connect")
+        case .online: line("online", "the agent has registered")
+        case .offline: line("offline", reason(event.data))
+        case .degraded: line("degraded", reason(event.data))
+        case .removed: line("removed", "")
+        case .paused: line("paused", "")
+        case .hibernated: line("hibernated", "the next message wakes it")
+        case .adopted: line("adopted", "its row was made from its container's labels")
+        case .updated: line("updated", reason(event.data))
+        case .provisionFailed: line("failed", reason(event.data))
+        case .agentCardUpdated, .taskUpdated, .heartbeat, .activityLogged, .agentMessage, nil: ""
         }
+    }
+
+    /// What to write because a second has gone by: the time that is left, where it shows.
+    mutating func secondPassed() -> String {
+        guard let left = secondsLeft else { return "" }
+        secondsLeft = max(0, left - 1)
+        return openPhase == Self.agent ? open(Self.agent, agentText) : ""
     }
 
     /// Ends a line that is still open.
     mutating func finish() -> String {
-        defer { openLine = false }
-        return openLine ? "\n" : ""
+        defer { openPhase = nil }
+        return openPhase == nil ? "" : "\n"
     }
+
+    private static let agent = "agent"
 
     private mutating func progress(_ data: JSONValue) -> String {
         let phase = data["phase"]?.string ?? "?"
-        let elapsed = Human.duration(milliseconds: data["elapsed_ms"]?.int ?? 0)
+        let elapsed = data["elapsed_ms"]?.int ?? 0
         switch data["state"]?.string {
+        case "waiting": return open(phase, Self.queueText(data["position"]?.int))
         case "started":
             lastTenth = nil
-            return open(phase, phase == "agent" ? "waiting for it to register" : "...")
+            if phase == Self.agent {
+                secondsLeft = provisionTimeoutMilliseconds.map { max(0, ($0 - elapsed + pullMilliseconds) / 1000) }
+                return open(phase, agentText)
+            }
+            return open(phase, data["reason"]?.string ?? "...")
         case "progress": return bytes(phase, data)
-        case "done": return line(phase, "done in \(elapsed)")
-        default: return line(phase, data["state"]?.string ?? "")
+        case "done":
+            if phase == "image" { pullMilliseconds = elapsed }
+            return line(phase, "done in \(Human.duration(milliseconds: elapsed))")
+        default: return line(phase, [data["state"]?.string, data["reason"]?.string].compactMap(\.self).joined(separator: ": "))
         }
+    }
+
+    private static func queueText(_ position: Int?) -> String {
+        position.map { "waiting for its turn, number \($0) in line" } ?? "waiting for its turn"
+    }
+
+    private var agentText: String {
+        "waiting for it to register" + (secondsLeft.map { ", \(Human.countdown(seconds: $0)) left" } ?? "")
     }
 
     private mutating func bytes(_ phase: String, _ data: JSONValue) -> String {
@@ -62,13 +98,13 @@ struct ProgressText {
     /// A line that a later one of its phase replaces.
     private mutating func open(_ phase: String, _ text: String) -> String {
         guard isTerminal else { return text == "..." ? "" : Self.row(phase, text) + "\n" }
-        defer { openLine = true }
+        defer { openPhase = phase }
         return Self.rewind + Self.row(phase, text)
     }
 
     private mutating func line(_ phase: String, _ text: String) -> String {
-        defer { openLine = false }
-        return (openLine ? Self.rewind : "") + Self.row(phase, text) + "\n"
+        defer { openPhase = nil }
+        return (openPhase == nil ? "" : Self.rewind) + Self.row(phase, text) + "\n"
     }
 
     private static let rewind = "\r\u{1B}[2K"

@@ -29,6 +29,9 @@ enum Human {
         return "\(milliseconds / 60_000) min \(milliseconds / 1000 % 60) s"
     }
 
+    /// `45 s`, `9 min 58 s`: for a number that goes down.
+    static func countdown(seconds: Int) -> String { seconds < 60 ? "\(seconds) s" : "\(seconds / 60) min \(seconds % 60) s" }
+
     /// `512 B`, `3.4 MB` (powers of ten).
     static func size(_ bytes: Int) -> String {
         let units = ["B", "kB", "MB", "GB", "TB"]

@@ -19,7 +19,7 @@ enum WorkspaceText {
     static func details(_ workspace: JSONValue) -> String {
         let names = [
             "id", "name", "status", "role", "template", "runtime", "model", "image", "tier", "external", "url", "parent_id", "generation",
-            "active_tasks", "current_task", "uptime_seconds", "last_heartbeat_at", "created_at", "updated_at",
+            "active_tasks", "current_task", "hibernation_idle_minutes", "uptime_seconds", "last_heartbeat_at", "created_at", "updated_at",
         ]
         let fields = names.map { name in (name: name.replacing("_", with: " "), value: text(workspace[name])) }
         let failure = workspace["failure"].map { "\n\n" + self.failure($0) } ?? ""
@@ -38,7 +38,7 @@ enum WorkspaceText {
     }
 
     /// nil for what says nothing.
-    private static func text(_ value: JSONValue?) -> String? {
+    static func text(_ value: JSONValue?) -> String? {
         switch value {
         case .string(let text): text.isEmpty ? nil : printable(text)
         case .number(let number): number.text

@@ -132,13 +132,13 @@ extension WorkspaceProvisioner {
         guard let row = try await records.workspace(id), row.status == .provisioning, !row.external else { return .nothing }
         let own = try await backend.containers(of: id)
         let current = own.first { $0.generation == row.generation }
-        if let current, current.state == .running {
+        if let current, current.state == .running, current.isMade(for: row) {
             for stale in own where stale.id != current.id { try await backend.removeContainer(stale.id) }
             try await keep(current, row)
             return .nothing
         }
         if row.pendingCleanup { try await records.setPendingCleanup(false, for: id) }
-        if let current, current.state == .exited, current.startedAt != nil, row.hasLived, row.drift(of: current).isEmpty {
+        if let current, current.isMade(for: row), current.state == .exited, current.startedAt != nil, row.hasLived, row.drift(of: current).isEmpty {
             return .start(row, current)
         }
         let token = tokens.issue()
@@ -285,6 +285,15 @@ extension WorkspaceProvisioner {
                 log.warning("earlier container not removed yet", ("workspace", id.text), ("error", String(describing: error)))
             }
         }
+    }
+}
+
+extension ContainerFacts {
+    /// False for a container that only bears the same number: when a database is put back to an old copy, generations are counted once more
+    /// beside containers of the time after that copy, and those hold tokens that nobody knows any longer.
+    fileprivate func isMade(for row: Workspace) -> Bool {
+        guard id != row.containerID, let createdAt, let began = row.provisionStartedAt else { return true }
+        return createdAt >= began
     }
 }
 

@@ -110,12 +110,18 @@ extension World {
             home.ask("orphanReport") { daemon in "\(try await daemon.orphans.report().entries.count) entries" }
             return "orphans list"
         }
-        let rowless = host.boxes.compactMap { WorkspaceLabels($0.facts.labels, of: home.instance)?.workspace }
-            .filter { home.records.row($0) == nil }
+        let rowless = rowless(home)
         guard let id = stage.dice.pick(rowless) else { return nil }
         let act = Self.act(of: action)
         decide(act, on: stage.dice.roll(3) == 0 ? nil : [id], among: rowless, home)
         return "orphans \(act.rawValue) \(id.prefix12)"
+    }
+
+    /// Whatever of `home` has no row now.
+    func rowless(_ home: Installation) -> [WorkspaceID] {
+        let labels = host.boxes.map(\.facts.labels) + host.volumes.map(\.labels)
+        let ids = Set(labels.compactMap { WorkspaceLabels($0, of: home.instance)?.workspace })
+        return ids.filter { home.records.row($0) == nil }.sorted { $0.text < $1.text }
     }
 
     private static func act(of action: Action) -> OrphanAct {

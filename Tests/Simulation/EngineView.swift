@@ -62,44 +62,42 @@ extension EngineView: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     func copy(_ files: [ContainerFile], into containerID: String, at directory: String) async throws {
-        try await gate.perform("copy") {
+        try await gate.perform("copy", judging: { watch(containerID) { $0.beforeTouching($1, by: instance, "copied into") } }) {
             let index = try index(containerID)
-            host.watchman?.beforeTouching(host.boxes[index], by: instance, "copied into")
             for file in files { host.write(file.bytes, at: "\(directory)/\(file.path)", of: index) }
         }
     }
 
     func start(_ containerID: String) async throws {
-        try await gate.perform("start") {
-            let index = try index(containerID)
-            host.watchman?.beforeTouching(host.boxes[index], by: instance, "started")
-            try host.start(index)
+        try await gate.perform("start", judging: { watch(containerID) { $0.beforeTouching($1, by: instance, "started") } }) {
+            try host.start(try index(containerID))
         }
     }
 
     func stop(_ containerID: String, grace: Duration) async throws {
-        try await gate.perform("stop") {
-            guard let index = host.index(containerID) else { return }
-            host.watchman?.beforeEnding(host.boxes[index], by: instance, "stopped")
-            host.stop(index)
+        try await gate.perform("stop", judging: { watch(containerID) { $0.beforeEnding($1, by: instance, "stopped") } }) {
+            if let index = host.index(containerID) { host.stop(index) }
         }
     }
 
     func removeContainer(_ containerID: String) async throws {
-        try await gate.perform("removeContainer") {
-            guard let index = host.index(containerID) else { return }
-            host.watchman?.beforeEnding(host.boxes[index], by: instance, "removed")
-            host.remove(index)
+        try await gate.perform("removeContainer", judging: { watch(containerID) { $0.beforeEnding($1, by: instance, "removed") } }) {
+            if let index = host.index(containerID) { host.remove(index) }
         }
     }
 
     func removeVolume(_ name: String) async throws {
-        try await gate.perform("removeVolume") {
-            if let index = host.volumeIndex(name), !host.boxes.contains(where: { $0.mounts(name) }) {
-                host.watchman?.beforeRemoving(host.volumes[index], by: instance)
-            }
-            try host.removeVolume(name)
-        }
+        try await gate.perform("removeVolume", judging: { watchVolume(name) }) { try host.removeVolume(name) }
+    }
+
+    private func watch(_ containerID: String, _ look: (Watchman, EngineHost.Box) -> Void) {
+        guard let watchman = host.watchman, let index = host.index(containerID) else { return }
+        look(watchman, host.boxes[index])
+    }
+
+    private func watchVolume(_ name: String) {
+        guard let index = host.volumeIndex(name), !host.boxes.contains(where: { $0.mounts(name) }) else { return }
+        host.watchman?.beforeRemoving(host.volumes[index], by: instance)
     }
 }
 

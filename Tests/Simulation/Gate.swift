@@ -82,26 +82,41 @@ final class Gate: CallGate, @unchecked Sendable {
     }
 
     func perform<Result: Sendable>(_ name: String, _ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+        try await perform(name, judging: {}, work)
+    }
+
+    /// `judge` is asked in the moment in which it is settled that the work will be done. What is done late is judged by that moment, too:
+    /// nobody can call a request back.
+    func perform<Result: Sendable>(
+        _ name: String, judging judge: @escaping @Sendable () -> Void, _ work: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
         // Code of a process that has ended may still run to its end; it reaches nobody.
         let life = life
         guard !life.isOver else { throw CancellationError() }
         try Task.checkCancellation()
-        let verdict = try await turn(name) { [self] in
-            _ = try? work()
-            afterwards(name)
-        }
+        let verdict = try await turn(
+            name, judge,
+            { [self] in
+                _ = try? work()
+                afterwards(name)
+            })
+        // The caller may have died between the answer and this moment: the answer reached nobody, the work was done.
         defer { afterwards(name) }
-        guard case .spoil(let fault, let error) = verdict else { return try work() }
+        guard case .spoil(let fault, let error) = verdict else {
+            judge()
+            return try work()
+        }
         stage.tally.count("fault of the \(kind)", fault.rawValue)
         switch fault {
         case .unavailable, .failed, .missing, .conflict: break
-        case .lostReply: _ = try work()
         case .hang: try await stage.sleep(for: Self.deadline, life)
-        case .hangDone:
+        case .lostReply, .hangDone:
+            judge()
             _ = try work()
-            try await stage.sleep(for: Self.deadline, life)
+            if fault == .hangDone { try await stage.sleep(for: Self.deadline, life) }
         case .late:
-            stage.later(.milliseconds(stage.dice.roll(1...60_000)), "\(owner) \(name), late") { [self] in
+            judge()
+            stage.later(.milliseconds(stage.dice.roll(1...60_000)), "\(owner) \(name), late", isCall: true) { [self] in
                 _ = try? work()
                 afterwards(name)
             }
@@ -111,11 +126,12 @@ final class Gate: CallGate, @unchecked Sendable {
     }
 
     /// Waits until the seed chooses this call. A caller who is cancelled meanwhile leaves it behind.
-    private func turn(_ name: String, _ work: @escaping () -> Void) async throws -> Verdict {
+    private func turn(_ name: String, _ judge: @escaping () -> Void, _ work: @escaping () -> Void) async throws -> Verdict {
         let number = stage.nextNumber()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                stage.calls.append(Stage.Call(number: number, gate: self, name: name, continuation: continuation, work: work))
+                stage.calls.append(
+                    Stage.Call(number: number, gate: self, name: name, continuation: continuation, judge: judge, work: work))
             }
         } onCancel: {
             guard let index = stage.calls.firstIndex(where: { $0.number == number }) else { return }

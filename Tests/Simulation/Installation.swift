@@ -159,6 +159,7 @@ final class Installation: @unchecked Sendable {
 
     /// Another database takes the place of the one that is there.
     func use(_ database: Database) {
+        stage.finishCalls()
         records.restore(database.content)
         wishes = database.wishes
     }

@@ -23,10 +23,7 @@ extension World {
     /// Somebody lets go of whatever nobody speaks for, and the time of keeping passes.
     private func outliveRetention() {
         for home in homes {
-            let rowless =
-                host.boxes.compactMap { WorkspaceLabels($0.facts.labels, of: home.instance)?.workspace }
-                + host.volumes.compactMap { WorkspaceLabels($0.labels, of: home.instance)?.workspace }
-            let ids = Set(rowless.filter { home.records.row($0) == nil }).sorted { $0.text < $1.text }
+            let ids = rowless(home)
             guard !ids.isEmpty else { continue }
             decide(.confirm, on: ids, among: ids, home)
         }
@@ -68,7 +65,6 @@ extension World {
             if mine.contains(where: \.isUp) { stage.violate("what should rest does not run", "\(name) runs") }
         case .awaitingAgent: break
         }
-        if row.status != .removed, row.pendingCleanup { stage.violate("cleanup ends", "\(name) is pending") }
     }
 
     private func checkRemoved(_ row: Workspace, _ mine: [EngineHost.Box], _ name: String, _ home: Installation) {
@@ -90,7 +86,10 @@ extension World {
         if row.failure == nil { stage.violate("a failure has a cause", "\(name) has none") }
         switch row.condition.cause {
         case .provision, .wedged, .errorRate, nil:
+            // One that is newer than its row shows that the database is an old copy, and is kept until somebody decides.
+            if mine.contains(where: { $0.facts.generation > row.generation }) { return }
             if !mine.isEmpty { stage.violate("a failed provision leaves no container", "\(name) has \(mine.count)") }
+            if row.pendingCleanup { stage.violate("cleanup ends", "\(name) is pending") }
         case .crashLoop:
             if mine.contains(where: \.isUp) { stage.violate("what should rest does not run", "\(name) runs") }
         case .registerTimeout:

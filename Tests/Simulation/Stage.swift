@@ -16,6 +16,8 @@ final class Stage: @unchecked Sendable {
         let gate: Gate
         let name: String
         let continuation: CheckedContinuation<Gate.Verdict, any Error>
+        /// Says whether it may be asked for, when it is certain that it will be done.
+        let judge: () -> Void
         /// Does what was asked, for a caller who no longer listens.
         let work: () -> Void
     }
@@ -31,6 +33,8 @@ final class Stage: @unchecked Sendable {
     struct Later {
         let at: Timestamp
         let what: String
+        /// What somebody called for, and the engine does when it comes to it.
+        let isCall: Bool
         let work: () -> Void
     }
 
@@ -90,8 +94,18 @@ extension Stage {
         }
     }
 
-    func later(_ delay: Duration, _ what: String, _ work: @escaping () -> Void) {
-        laters.append(Later(at: now + delay, what: what, work: work))
+    func later(_ delay: Duration, _ what: String, isCall: Bool = false, _ work: @escaping () -> Void) {
+        laters.append(Later(at: now + delay, what: what, isCall: isCall, work: work))
+    }
+
+    /// An engine does what it was called for, before anything else changes.
+    func finishCalls() {
+        let late = laters.filter(\.isCall)
+        laters.removeAll(where: \.isCall)
+        for later in late {
+            note("at last: \(later.what)")
+            later.work()
+        }
     }
 
     /// The next moment at which something happens by itself.
@@ -129,10 +143,12 @@ extension Stage {
         switch dice.roll(3) {
         case 0:
             note("\(call.gate.owner) \(call.gate.kind).\(call.name) abandoned, done all the same")
+            call.judge()
             call.work()
         case 1 where call.gate.finishesLate:
             note("\(call.gate.owner) \(call.gate.kind).\(call.name) abandoned, done later")
-            later(.milliseconds(dice.roll(1...40_000)), "\(call.name), abandoned", call.work)
+            call.judge()
+            later(.milliseconds(dice.roll(1...40_000)), "\(call.name), abandoned", isCall: true, call.work)
         default:
             note("\(call.gate.owner) \(call.gate.kind).\(call.name) abandoned, not done")
         }

@@ -46,7 +46,7 @@ extension WorkspaceProvisioner {
     private func startAgain(_ id: WorkspaceID, _ generation: Int, _ reason: String) {
         recover(id, reason) { running in
             guard let row = try await self.startableRow(id, generation) else { return .succeeded }
-            let current = try await self.backend.containers(of: id).first { $0.generation == generation }
+            let current = try await self.backend.containers(of: id).first { $0.isMade(for: row) }
             guard let current else { return try await self.makeAnother(of: row, running) }
             guard !current.state.isUp else { return .succeeded }
             return try await self.startExisting(current.id, row, running)
@@ -56,7 +56,7 @@ extension WorkspaceProvisioner {
     private func recreate(_ id: WorkspaceID, _ generation: Int, _ reason: String) {
         recover(id, reason) { running in
             guard let row = try await self.startableRow(id, generation) else { return .succeeded }
-            let current = try await self.backend.containers(of: id).first { $0.generation == generation }
+            let current = try await self.backend.containers(of: id).first { $0.isMade(for: row) }
             // What came back meanwhile is kept.
             guard current.map({ !$0.state.isUp }) ?? true else { return .succeeded }
             return try await self.makeAnother(of: row, running)
@@ -131,14 +131,14 @@ extension WorkspaceProvisioner {
     func nextStep(at id: WorkspaceID) async throws -> ProvisionStep {
         guard let row = try await records.workspace(id), row.status == .provisioning, !row.external else { return .nothing }
         let own = try await backend.containers(of: id)
-        let current = own.first { $0.generation == row.generation }
-        if let current, current.state == .running, current.isMade(for: row) {
+        let current = own.first { $0.isMade(for: row) }
+        if let current, current.state == .running {
             for stale in own where stale.id != current.id { try await backend.removeContainer(stale.id) }
             try await keep(current, row)
             return .nothing
         }
         if row.pendingCleanup { try await records.setPendingCleanup(false, for: id) }
-        if let current, current.isMade(for: row), current.state == .exited, current.startedAt != nil, row.hasLived, row.drift(of: current).isEmpty {
+        if let current, current.state == .exited, current.startedAt != nil, row.hasLived, row.drift(of: current).isEmpty {
             return .start(row, current)
         }
         let token = tokens.issue()
@@ -285,15 +285,6 @@ extension WorkspaceProvisioner {
                 log.warning("earlier container not removed yet", ("workspace", id.text), ("error", String(describing: error)))
             }
         }
-    }
-}
-
-extension ContainerFacts {
-    /// False for a container that only bears the same number: when a database is put back to an old copy, generations are counted once more
-    /// beside containers of the time after that copy, and those hold tokens that nobody knows any longer.
-    fileprivate func isMade(for row: Workspace) -> Bool {
-        guard id != row.containerID, let createdAt, let began = row.provisionStartedAt else { return true }
-        return createdAt >= began
     }
 }
 

@@ -7,7 +7,8 @@ extension World {
         let candidates = host.boxes.indices.filter { index in
             let box = host.boxes[index]
             guard !box.decoy, box.facts.labels[WorkspaceLabels.instance] == home.instance.text else { return false }
-            return action == .operatorStart ? !box.isUp : action == .operatorRemove || box.isUp
+            // Nobody starts by hand what was never finished: it holds no token that could be valid.
+            return action == .operatorStart ? !box.isUp && box.facts.startedAt != nil : action == .operatorRemove || box.isUp
         }
         guard host.isUp, let index = stage.dice.pick(candidates) else { return nil }
         let name = "\(host.boxes[index].facts.name) \(host.boxes[index].facts.id)"
@@ -139,12 +140,11 @@ extension World {
         case .adopt: home.wishes.adopted.formUnion(meant)
         case .confirm: home.wishes.confirmed.formUnion(meant)
         case .purge: home.wishes.purged.formUnion(meant)
-        case .restore:
-            home.wishes.confirmed.subtract(meant)
-            home.wishes.purged.subtract(meant)
+        case .restore: break
         }
         home.ask("orphan-\(act.rawValue)") { daemon in
             let outcomes = try await daemon.orphans.perform(act, on: ids, dryRun: false)
+            if act == .restore { home.wishes.confirmed.subtract(outcomes.filter { $0.failure == nil }.map(\.id)) }
             return outcomes.map { "\($0.id.prefix12) \($0.did)" }.joined(separator: ", ")
         }
     }

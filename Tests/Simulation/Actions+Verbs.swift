@@ -39,6 +39,7 @@ extension World {
     private func perform(_ verb: Action, _ row: Workspace, _ home: Installation) -> String {
         let id = row.id
         let what = "\(verb.rawValue) \(id.prefix12)"
+        if [.delete, .restart, .pause, .hibernate, .cancel].contains(verb) { home.wishes.endedAt[id] = stage.now }
         switch verb {
         case .delete:
             home.wishes.removed.insert(id)

@@ -183,6 +183,8 @@ struct Wishes {
     var confirmed: Set<WorkspaceID> = []
     var purged: Set<WorkspaceID> = []
     var adopted: Set<WorkspaceID> = []
+    /// When somebody last asked for something that ends a container.
+    var endedAt: [WorkspaceID: Timestamp] = [:]
 }
 
 /// A whole database, as it is copied away and put back.

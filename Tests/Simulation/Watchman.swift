@@ -29,7 +29,7 @@ final class Watchman: @unchecked Sendable {
         }
         guard box.isUp else { return }
         let isAtWork = row.status == .online || row.status == .degraded || row.condition == WorkspaceCondition(.failed, .registerTimeout)
-        guard isAtWork, row.generation == labels.generationNumber else { return }
+        guard isAtWork, row.generation == labels.generationNumber, !isAskedToEnd(row, home) else { return }
         stage.violate(
             "a live workspace's container is left alone", "\(box.facts.name) of a row that is \(row.condition.key) was \(verb)")
     }
@@ -76,7 +76,7 @@ final class Watchman: @unchecked Sendable {
             return mayGo ? () : breach("before its retention was over")
         }
         guard volume.lived else { return }
-        if home.rightDatabase != nil, !row.hasLived {
+        if home.rightDatabase != nil, row.status == .failed || !row.hasLived {
             // An old copy of the time before the agent came cannot know better; see docs/simulation.md.
             return stage.tally.count("known gap", "data unknown to an old copy")
         }
@@ -85,9 +85,19 @@ final class Watchman: @unchecked Sendable {
     }
 
     private func isAskedAway(_ row: Workspace, _ home: Installation) -> Bool {
+        isTrue(of: row, orAbove: home) { home.wishes.removed.contains($0) }
+    }
+
+    /// A verb that stops it is under way, or was a moment ago: another verb may have overtaken it.
+    private func isAskedToEnd(_ row: Workspace, _ home: Installation) -> Bool {
+        isTrue(of: row, orAbove: home) { id in home.wishes.endedAt[id].map { stage.now - $0 < .seconds(120) } ?? false }
+    }
+
+    private func isTrue(of row: Workspace, orAbove home: Installation, _ holds: (WorkspaceID) -> Bool) -> Bool {
+        var seen: Set<WorkspaceID> = []
         var above: Workspace? = row
-        while let current = above {
-            if home.wishes.removed.contains(current.id) { return true }
+        while let current = above, seen.insert(current.id).inserted {
+            if holds(current.id) { return true }
             above = current.parentID.flatMap { home.records.row($0) }
         }
         return false

@@ -79,6 +79,8 @@ final class Installation: @unchecked Sendable {
     /// The database that belongs here, while another one is in its place.
     var rightDatabase: Database?
     var backup: Database?
+    /// Another database was in use in between: what this one says of the time after that may be untrue.
+    private(set) var hasForked = false
 
     init(_ name: String, on host: EngineHost, breakage: Breakage? = nil) {
         self.name = name
@@ -160,6 +162,7 @@ final class Installation: @unchecked Sendable {
     /// Another database takes the place of the one that is there.
     func use(_ database: Database) {
         stage.finishCalls()
+        hasForked = true
         records.restore(database.content)
         wishes = database.wishes
     }

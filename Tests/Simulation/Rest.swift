@@ -60,7 +60,7 @@ extension World {
         case .provisioning, .hibernating, .offline:
             stage.violate("nothing stays between two states", "\(name) has \(mine.filter(\.isUp).count) running containers")
         case .online, .degraded: checkOnline(row, mine, name)
-        case .failed: checkFailed(row, mine, name)
+        case .failed: checkFailed(row, mine, name, home)
         case .paused, .hibernated:
             if mine.contains(where: \.isUp) { stage.violate("what should rest does not run", "\(name) runs") }
         case .awaitingAgent: break
@@ -82,7 +82,17 @@ extension World {
         stage.violate("an address is the agent's own", "\(name) is at \(row.url ?? "no address"), its agent elsewhere")
     }
 
-    private func checkFailed(_ row: Workspace, _ mine: [EngineHost.Box], _ name: String) {
+    /// An agent with a good token has brought its row back by now. One whose token the database does not know cannot; that happens only where
+    /// two databases counted the same generation.
+    private func checkHeard(_ row: Workspace, _ box: EngineHost.Box, _ name: String, _ home: Installation) {
+        let token = host.index(box.facts.id).flatMap { host.read("/configs/.auth_token", of: $0) } ?? []
+        guard home.hasForked, !home.records.accepts(token, for: row.id), box.facts.isMade(for: row) else {
+            return stage.violate("an agent that comes is heard", "\(name) runs and is not online")
+        }
+        stage.tally.count("known gap", "token unknown to its database")
+    }
+
+    private func checkFailed(_ row: Workspace, _ mine: [EngineHost.Box], _ name: String, _ home: Installation) {
         if row.failure == nil { stage.violate("a failure has a cause", "\(name) has none") }
         switch row.condition.cause {
         case .provision, .wedged, .errorRate, nil:
@@ -93,7 +103,7 @@ extension World {
         case .crashLoop:
             if mine.contains(where: \.isUp) { stage.violate("what should rest does not run", "\(name) runs") }
         case .registerTimeout:
-            if mine.contains(where: \.isUp) { stage.violate("an agent that comes is heard", "\(name) runs and is not online") }
+            for box in mine where box.isUp { checkHeard(row, box, name, home) }
         }
     }
 }

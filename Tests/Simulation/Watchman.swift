@@ -76,9 +76,9 @@ final class Watchman: @unchecked Sendable {
             return mayGo ? () : breach("before its retention was over")
         }
         guard volume.lived else { return }
-        if home.rightDatabase != nil, row.status == .failed || !row.hasLived {
-            // An old copy of the time before the agent came cannot know better; see docs/simulation.md.
-            return stage.tally.count("known gap", "data unknown to an old copy")
+        if home.hasForked, row.status == .failed || !row.hasLived {
+            // A database that was away when the agent came cannot know better; see docs/simulation.md.
+            return stage.tally.count("known gap", "data unknown to its database")
         }
         guard row.status == .removed else { return breach("while its row is \(row.condition.key)") }
         if !isAskedAway(row, home) { breach("and nobody asked for it") }

@@ -48,6 +48,8 @@ public final class FakeRecords: Sendable {
 
     public func row(_ id: WorkspaceID) -> Workspace? { state.withLock { $0.rows[id] } }
     public var rows: [Workspace] { state.withLock { $0.rows.values.sorted { $0.createdAt < $1.createdAt } } }
+    /// Whether an agent with this token would be heard.
+    public func accepts(_ hash: [UInt8], for id: WorkspaceID) -> Bool { state.withLock { $0.refusal(of: id, hash) == nil } }
     public func orphan(_ id: WorkspaceID) -> Orphan? { state.withLock { $0.orphans[id] } }
     public var knowsInstallationSince: Timestamp { state.withLock { $0.installationSeenAt } }
     public func history(of id: WorkspaceID) -> [WorkspaceEvent] { state.withLock { $0.events[id] ?? [] } }

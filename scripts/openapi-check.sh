@@ -33,9 +33,9 @@ unexpected-methods = ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"]
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 502, 503]
 
-# Without an engine a delete cannot know that nothing is left, and says so.
+# Without an engine a delete cannot know that nothing is left, nor a stop that nothing runs, and they say so.
 [[operations]]
-include-operation-id = "deleteWorkspace"
+include-operation-id = ["deleteWorkspace", "pauseWorkspace", "hibernateWorkspace"]
 [operations.checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", 500]
 
@@ -44,7 +44,8 @@ include-operation-id = ["registerAgent", "beat", "updateAgentCard"]
 headers = {{ Authorization = "Bearer {connection["auth_token"]}" }}
 
 [[operations]]
-include-operation-id = ["getWorkspace", "getWorkspaceState", "getWorkspaceLogs", "sendMessage"]
+include-operation-id = ["getWorkspace", "getWorkspaceState", "getWorkspaceLogs", "getWorkspaceConsole", "updateWorkspace", "inspectWorkspace",
+    "listWorkspaceOperations", "restartWorkspace", "cancelStart", "sendMessage"]
 parameters = {{ "path.id" = "{connection["workspace_id"]}" }}
 ''')
 PYTHON

@@ -6,12 +6,26 @@ final class ProvisionJobs: Sendable {
     private struct State {
         var nextNumber = 0
         var tasks: [WorkspaceID: [Int: Task<Void, Never>]] = [:]
+        /// Work that a caller waits for, and that nobody cancels.
+        var held: [WorkspaceID: Int] = [:]
         var closed = false
     }
 
     private let state = Mutex(State())
 
-    var workspaces: Set<WorkspaceID> { state.withLock { Set($0.tasks.keys) } }
+    var workspaces: Set<WorkspaceID> { state.withLock { Set($0.tasks.keys).union($0.held.keys) } }
+
+    /// Runs `body` as work on `id` that is under way, so that nobody else takes it up meanwhile.
+    func holding<Result: Sendable>(_ id: WorkspaceID, _ body: () async -> Result) async -> Result {
+        state.withLock { $0.held[id, default: 0] += 1 }
+        defer {
+            state.withLock { state in
+                let left = (state.held[id] ?? 1) - 1
+                state.held[id] = left > 0 ? left : nil
+            }
+        }
+        return await body()
+    }
 
     /// Starts `work` in a task of its own. After `cancelAll` nothing starts any more.
     func start(_ id: WorkspaceID, _ work: @escaping @Sendable () async -> Void) {

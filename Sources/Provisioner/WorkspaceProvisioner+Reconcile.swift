@@ -288,16 +288,6 @@ extension WorkspaceProvisioner {
     }
 }
 
-extension ContainerFacts.State {
-    /// Whether something of it may run.
-    var isUp: Bool {
-        switch self {
-        case .running, .restarting, .paused: true
-        case .created, .exited, .dead, .removing, .unknown: false
-        }
-    }
-}
-
 extension Workspace {
     /// Whether no container of it should run.
     var shouldRest: Bool {

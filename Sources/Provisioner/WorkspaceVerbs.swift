@@ -154,14 +154,21 @@ extension WorkspaceProvisioner {
     public func hibernate(_ id: WorkspaceID, force: Bool) async throws -> StopReport {
         let row = try await ownRow(id)
         if !force, conversations.workspaces.contains(id) { throw Self.busy(max(1, row.activeTasks)) }
-        switch try await records.claimHibernation(of: id, evenBusy: force, idleSince: nil) {
-        case .busy(let tasks): throw Self.busy(tasks)
-        case .notNow: throw Self.wrongState("workspace not found or not online", row)
+        return try await jobs.holding(id) { await self.claimAndStop(row, force) }.get()
+    }
+
+    private func claimAndStop(_ row: Workspace, _ force: Bool) async -> Result<StopReport, any Error> {
+        let id = row.id
+        let claim: HibernationClaim
+        do { claim = try await records.claimHibernation(of: id, evenBusy: force, idleSince: nil) } catch { return .failure(error) }
+        switch claim {
+        case .busy(let tasks): return .failure(Self.busy(tasks))
+        case .notNow: return .failure(Self.wrongState("workspace not found or not online", row))
         case .claimed(let row):
             let code = await unbroken {
                 await self.attend(.hibernate, on: id) { await self.completeHibernation(of: id, evenAtWork: force) }
             }
-            return StopReport(stopped: [row], failures: code.map { [Deletion.Problem(id: id, code: $0)] } ?? [])
+            return .success(StopReport(stopped: [row], failures: code.map { [Deletion.Problem(id: id, code: $0)] } ?? []))
         }
     }
 

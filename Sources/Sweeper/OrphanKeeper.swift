@@ -164,7 +164,7 @@ extension OrphanKeeper {
                 [orphan], forgetting: [],
                 audit: [AuditEvent(kind: .orphanQuarantined, workspaceID: orphan.workspaceID, at: now, payload: orphan.facts)])
         }
-        for container in thing.containers where container.isUp { try await engine.stop(container.id, grace: stopGrace) }
+        for container in thing.containers where container.state.isUp { try await engine.stop(container.id, grace: stopGrace) }
         log.warning(
             "quarantined", ("workspace", orphan.workspaceID.text), ("name", orphan.name), ("cause", orphan.cause.rawValue),
             ("kept_until", ((orphan.quarantinedAt ?? now) + plan.policy.retention).rfc3339))

@@ -55,7 +55,7 @@ public struct OrphanCase: Sendable, Hashable {
     public var containers: [ContainerFacts]
     public var volumes: [String]
 
-    public var isUp: Bool { containers.contains(where: \.isUp) }
+    public var isUp: Bool { containers.contains(where: \.state.isUp) }
 }
 
 /// What one cycle wants done.

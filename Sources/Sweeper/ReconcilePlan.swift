@@ -97,7 +97,7 @@ extension WorkspaceVerdict {
     }
 
     private func resting(_ reason: String) -> [ReconcileAction] {
-        guard containers.contains(where: { $0.isUp }) else { return [] }
+        guard containers.contains(where: { $0.state.isUp }) else { return [] }
         return [.stopContainers(row.id, reason: reason)]
     }
 
@@ -299,15 +299,5 @@ extension WorkspaceVerdict {
 
     private var forgottenAddress: ReconcileAction? {
         row.url == nil ? nil : .moveAddress(row.id, generation: row.generation, url: nil)
-    }
-}
-
-extension ContainerFacts {
-    /// Whether something of it may run.
-    var isUp: Bool {
-        switch state {
-        case .running, .restarting, .paused: true
-        case .created, .exited, .dead, .removing, .unknown: false
-        }
     }
 }

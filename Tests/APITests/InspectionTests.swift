@@ -118,6 +118,15 @@ struct InspectionTests {
         #expect(answer.status == 503 && answer.code == "engine_unavailable")
     }
 
+    @Test("the engine is not asked about an agent that lives elsewhere")
+    func external() async {
+        let world = APIWorld()
+        let id = world.add("Far") { $0.external = true }
+        let answer = await inspect(world, id)
+        #expect(answer.json["desired_state"] == "elsewhere" && answer.json["container"] == .null && answer.json["drift"] == [])
+        #expect(world.engine.faults.calls.isEmpty)
+    }
+
     @Test("operations come newest first, as many as asked for, with the reasons kept")
     func operations() async throws {
         let world = APIWorld()

@@ -65,6 +65,14 @@ struct LifecycleRouteTests {
         #expect(await world.call(.get, "/workspaces/\(id)", bearer: APIWorld.admin).json["hibernation_idle_minutes"] == 30)
     }
 
+    @Test("no restart is asked for where there is nothing to restart")
+    func updateExternal() async {
+        let world = world()
+        let id = world.add("Far") { $0.external = true }
+        let answer = await world.call(.patch, "/workspaces/\(id)", bearer: APIWorld.admin, body: #"{"role":"scout"}"#)
+        #expect(answer.text == #"{"status":"updated"}"#)
+    }
+
     @Test("nothing is changed when one value of a change is wrong")
     func updateIsWhole() async {
         let world = world()

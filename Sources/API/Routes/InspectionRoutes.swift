@@ -18,6 +18,8 @@ struct InspectionRoutes: Sendable {
         let id = try call.workspaceID()
         guard let workspace = try await services.workspaces.workspace(id) else { throw WorkspaceRoutes.missing }
         var inspection = WorkspaceInspection(workspace: workspace)
+        // The engine has nothing of an agent that lives elsewhere: nobody needs to ask it.
+        guard !workspace.external else { return .json(200, inspection.json(showingHost: call.visitor.isPerson)) }
         let containers = try await services.containers.containers(of: id)
         if let newest = try await services.containers.newest(of: id) {
             // Gone between the two looks is as good as never there.

@@ -22,9 +22,9 @@ struct LifecycleRoutes: Sendable {
     private func update(_ call: Call) async throws -> Response {
         let id = try call.workspaceID()
         let change = try WorkspaceChange(decoding: try await call.request.json(limit: settings.bodyLimit))
-        _ = try await services.provisioner.update(id, change, byAgent: !call.visitor.isPerson)
+        let workspace = try await services.provisioner.update(id, change, byAgent: !call.visitor.isPerson)
         var body: JSONObject = ["status": "updated"]
-        if change.needsRestart { body["needs_restart"] = true }
+        if change.needsRestart, !workspace.external { body["needs_restart"] = true }
         return .json(200, .object(body))
     }
 

@@ -16,6 +16,7 @@ struct MetricsRoutes: Sendable {
         requests(&page)
         process(&page)
         await workspaces(&page)
+        queue(&page)
         await orphans(&page)
         loops(&page)
         return Response(
@@ -66,9 +67,11 @@ struct MetricsRoutes: Sendable {
         }
         page.family("berth_workspace_restarts", "gauge", "Starts after the first, of workspaces that are not removed.")
         page.sample("berth_workspace_restarts", [], Double(live.reduce(0) { $0 + max(0, $1.generation - 1) }))
+    }
+
+    private func queue(_ page: inout MetricsPage) {
         page.family("berth_provisions_queued", "gauge", "Workspaces that wait for a slot to be started in.")
-        let waiting = live.count { $0.status == .provisioning && services.provisioner.queuePosition(of: $0.id) != nil }
-        page.sample("berth_provisions_queued", [], Double(waiting))
+        page.sample("berth_provisions_queued", [], Double(services.provisioner.queueLength))
     }
 
     private func orphans(_ page: inout MetricsPage) async {

@@ -32,11 +32,11 @@ final class World: Sendable {
     }
 
     /// Runs `body` in a world of its own and cleans up after it, whatever happens.
-    static func run(_ database: Database = .sqlite, _ body: (World) async throws -> Void) async throws {
+    static func run(_ database: Database = .sqlite, engine: String? = nil, _ body: (World) async throws -> Void) async throws {
         let instance = "it-" + UUID().uuidString.lowercased().prefix(13)
         let directory = FileManager.default.temporaryDirectory.appending(path: instance).path()
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let socket = String((engineHost ?? "unix:///var/run/docker.sock").dropFirst("unix://".count))
+        let socket = engine ?? String((engineHost ?? "unix:///var/run/docker.sock").dropFirst("unix://".count))
         let url = database == .postgres ? try await PostgresServer.shared().makeDatabase() : nil
         let world = World(directory: directory, instance: instance, engineSocket: socket, database: database, databaseURL: url)
         do {
@@ -69,8 +69,9 @@ final class World: Sendable {
         try config.write(toFile: path + "/config.yaml", atomically: true, encoding: .utf8)
     }
 
-    func echoTemplate() throws {
-        try template("echo", "name: Echo\ndescription: says it back\nversion: 1.0.0\nruntime: echo\n")
+    func echoTemplate(beatSeconds: Int = 30) throws {
+        let beats = "observability:\n  heartbeat_interval_seconds: \(beatSeconds)\n"
+        try template("echo", "name: Echo\ndescription: says it back\nversion: 1.0.0\nruntime: echo\n" + beats)
     }
 
     /// Containers of this world, in any state.
@@ -85,7 +86,9 @@ final class World: Sendable {
     }
 
     @discardableResult
-    func docker(_ arguments: String...) throws -> String {
+    func docker(_ arguments: String...) throws -> String { try docker(arguments: arguments) }
+
+    func docker(arguments: [String]) throws -> String {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["docker"] + arguments

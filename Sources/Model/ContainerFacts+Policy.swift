@@ -11,6 +11,16 @@ extension ContainerFacts {
     }
 }
 
+extension ContainerFacts.State {
+    /// Whether something of the container may run.
+    public var isUp: Bool {
+        switch self {
+        case .running, .restarting, .paused: true
+        case .created, .exited, .dead, .removing, .unknown: false
+        }
+    }
+}
+
 extension Workspace {
     /// What of `container` no longer is what the row asks for, as the wire names it. Labels cannot be changed: only a new container mends it.
     public func drift(of container: ContainerFacts) -> [String] {

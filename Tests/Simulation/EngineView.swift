@@ -90,14 +90,14 @@ extension EngineView: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
         try await gate.perform("removeVolume", judging: { watchVolume(name) }) { try host.removeVolume(name) }
     }
 
-    private func watch(_ containerID: String, _ look: (Watchman, EngineHost.Box) -> Void) {
-        guard let watchman = host.watchman, let index = host.index(containerID) else { return }
-        look(watchman, host.boxes[index])
+    private func watch(_ containerID: String, _ look: (Watchman, EngineHost.Box) -> Violation?) -> Violation? {
+        guard let watchman = host.watchman, let index = host.index(containerID) else { return nil }
+        return look(watchman, host.boxes[index])
     }
 
-    private func watchVolume(_ name: String) {
-        guard let index = host.volumeIndex(name), !host.boxes.contains(where: { $0.mounts(name) }) else { return }
-        host.watchman?.beforeRemoving(host.volumes[index], by: instance)
+    private func watchVolume(_ name: String) -> Violation? {
+        guard let index = host.volumeIndex(name), !host.boxes.contains(where: { $0.mounts(name) }) else { return nil }
+        return host.watchman?.beforeRemoving(host.volumes[index], by: instance)
     }
 }
 

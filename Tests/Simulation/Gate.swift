@@ -82,20 +82,22 @@ final class Gate: CallGate, @unchecked Sendable {
     }
 
     func perform<Result: Sendable>(_ name: String, _ work: @escaping @Sendable () throws -> Result) async throws -> Result {
-        try await perform(name, judging: {}, work)
+        try await perform(name, judging: { nil }, work)
     }
 
-    /// `judge` is asked in the moment in which it is settled that the work will be done. What is done late is judged by that moment, too:
-    /// nobody can call a request back.
+    /// `judge` says what is wrong with the call. It is asked when the call is made, and again when it is settled that it will be done: what is
+    /// wrong both times was never right. What is done late is judged by that moment, too: nobody can call a request back.
     func perform<Result: Sendable>(
-        _ name: String, judging judge: @escaping @Sendable () -> Void, _ work: @escaping @Sendable () throws -> Result
+        _ name: String, judging judge: @escaping @Sendable () -> Violation?, _ work: @escaping @Sendable () throws -> Result
     ) async throws -> Result {
         // Code of a process that has ended may still run to its end; it reaches nobody.
         let life = life
         guard !life.isOver else { throw CancellationError() }
         try Task.checkCancellation()
+        let atFirst = judge()
+        let settled = { [stage] in if atFirst != nil, let breach = judge() { stage.violate(breach) } }
         let verdict = try await turn(
-            name, judge,
+            name, settled,
             { [self] in
                 _ = try? work()
                 afterwards(name)
@@ -103,7 +105,7 @@ final class Gate: CallGate, @unchecked Sendable {
         // The caller may have died between the answer and this moment: the answer reached nobody, the work was done.
         defer { afterwards(name) }
         guard case .spoil(let fault, let error) = verdict else {
-            judge()
+            settled()
             return try work()
         }
         stage.tally.count("fault of the \(kind)", fault.rawValue)
@@ -111,11 +113,11 @@ final class Gate: CallGate, @unchecked Sendable {
         case .unavailable, .failed, .missing, .conflict: break
         case .hang: try await stage.sleep(for: Self.deadline, life)
         case .lostReply, .hangDone:
-            judge()
+            settled()
             _ = try work()
             if fault == .hangDone { try await stage.sleep(for: Self.deadline, life) }
         case .late:
-            judge()
+            settled()
             stage.later(.milliseconds(stage.dice.roll(1...60_000)), "\(owner) \(name), late", isCall: true) { [self] in
                 _ = try? work()
                 afterwards(name)
@@ -126,12 +128,12 @@ final class Gate: CallGate, @unchecked Sendable {
     }
 
     /// Waits until the seed chooses this call. A caller who is cancelled meanwhile leaves it behind.
-    private func turn(_ name: String, _ judge: @escaping () -> Void, _ work: @escaping () -> Void) async throws -> Verdict {
+    private func turn(_ name: String, _ settled: @escaping () -> Void, _ work: @escaping () -> Void) async throws -> Verdict {
         let number = stage.nextNumber()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 stage.calls.append(
-                    Stage.Call(number: number, gate: self, name: name, continuation: continuation, judge: judge, work: work))
+                    Stage.Call(number: number, gate: self, name: name, continuation: continuation, settled: settled, work: work))
             }
         } onCancel: {
             guard let index = stage.calls.firstIndex(where: { $0.number == number }) else { return }

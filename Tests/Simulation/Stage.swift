@@ -16,8 +16,8 @@ final class Stage: @unchecked Sendable {
         let gate: Gate
         let name: String
         let continuation: CheckedContinuation<Gate.Verdict, any Error>
-        /// Says whether it may be asked for, when it is certain that it will be done.
-        let judge: () -> Void
+        /// Called when it is certain that it will be done.
+        let settled: () -> Void
         /// Does what was asked, for a caller who no longer listens.
         let work: () -> Void
     }
@@ -66,6 +66,8 @@ final class Stage: @unchecked Sendable {
         violation = Violation(invariant: invariant, detail: detail)
         note("VIOLATION \(invariant): \(detail)")
     }
+
+    func violate(_ breach: Violation) { violate(breach.invariant, breach.detail) }
 
     func note(_ line: String) { trace.add("\(steps) \(now.milliseconds - 1_800_000_000_000)ms \(line)") }
 
@@ -143,11 +145,11 @@ extension Stage {
         switch dice.roll(3) {
         case 0:
             note("\(call.gate.owner) \(call.gate.kind).\(call.name) abandoned, done all the same")
-            call.judge()
+            call.settled()
             call.work()
         case 1 where call.gate.finishesLate:
             note("\(call.gate.owner) \(call.gate.kind).\(call.name) abandoned, done later")
-            call.judge()
+            call.settled()
             later(.milliseconds(dice.roll(1...40_000)), "\(call.name), abandoned", isCall: true, call.work)
         default:
             note("\(call.gate.owner) \(call.gate.kind).\(call.name) abandoned, not done")

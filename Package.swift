@@ -77,6 +77,13 @@ let package = Package(
         // Tests.
         .target(
             name: "TestSupport", dependencies: ["Model", "HTTP"], path: "Tests/TestSupport", swiftSettings: strict),
+        // Policy under seeded schedules. The program alone hooks the runtime's executor: that is for a whole process.
+        .target(
+            name: "Simulation", dependencies: ["Model", "Provisioner", "Sweeper", "Registry", "Events", "TestSupport"],
+            path: "Tests/Simulation", swiftSettings: strict),
+        .executableTarget(
+            name: "berth-sim", dependencies: ["Simulation"], path: "Tests/SimulationProgram", swiftSettings: strict),
+        tests("SimulationTests", ["TestSupport"]),
         tests("ModelTests", ["Model"]),
         tests("HTTPTests", ["HTTP", "HTTPServer", "HTTPClient", "TestSupport"]),
         tests("DockerTests", ["Docker", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),

@@ -1,6 +1,14 @@
 extension ContainerFacts {
     /// The generation its label names; 0 when it names none.
     public var generation: Int { labels[WorkspaceLabels.generation].flatMap { Int($0) } ?? 0 }
+
+    /// Whether it is the container of the row's generation. One that only bears the same number is not: when a database is put back to an
+    /// old copy, generations are counted once more beside containers of the time after that copy, whose tokens nobody knows any longer.
+    public func isMade(for row: Workspace) -> Bool {
+        guard generation == row.generation else { return false }
+        guard id != row.containerID, let createdAt, let began = row.provisionStartedAt else { return true }
+        return createdAt >= began
+    }
 }
 
 extension ContainerFacts.State {

@@ -114,7 +114,8 @@ public enum WorkspaceStatusMachine {
     private static func agentRegistered(_ condition: WorkspaceCondition, url: String, cardText: String) -> Transition? {
         let card = (try? JSONValue(parsing: cardText)) ?? .null
         switch condition.status {
-        case .failed where condition.cause == .crashLoop:
+        case .failed where condition.cause != .registerTimeout:
+            // Its container is kept stopped, or is being removed with its volumes: an agent that slips in has no future.
             return nil
         case .provisioning, .online, .offline, .degraded, .failed, .awaitingAgent:
             return move(.online, nil, .emit(.online, ["url": .string(url), "agent_card": card]))

@@ -124,6 +124,7 @@ extension WorkspaceProvisioner {
         do {
             guard let workspace = try await records.workspace(id), workspace.mayBeCleanedUp else { return nil }
             if !workspace.external {
+                guard try await isCurrent(workspace) else { return nil }
                 try await removeContainers(of: id)
                 if !workspace.keepsData { try await removeVolumes(of: id) }
             }
@@ -133,6 +134,19 @@ extension WorkspaceProvisioner {
             log.warning("cleanup failed, it will be tried again", ("workspace", id.text), ("error", String(describing: error)))
             return (error as? any CodedError)?.code ?? .internalError
         }
+    }
+
+    /// A failed row that knows nothing of the newest container stands in an old copy of the database: whatever that container worked on since
+    /// is not the row's to remove. The cleanup stays pending until somebody restarts or deletes the workspace, or brings the right database.
+    private func isCurrent(_ workspace: Workspace) async throws -> Bool {
+        guard workspace.status != .removed else { return true }
+        guard let newer = try await backend.containers(of: workspace.id).first(where: { $0.generation > workspace.generation }) else {
+            return true
+        }
+        log.error(
+            "not cleaned up: the container is newer than the row, so the database may be an old copy", ("workspace", workspace.id.text),
+            ("container", newer.id), ("generation", String(newer.generation)))
+        return false
     }
 
     func removeContainers(of id: WorkspaceID) async throws {

@@ -46,7 +46,7 @@ extension WorkspaceProvisioner {
     private func startAgain(_ id: WorkspaceID, _ generation: Int, _ reason: String) {
         recover(id, reason) { running in
             guard let row = try await self.startableRow(id, generation) else { return .succeeded }
-            let current = try await self.backend.containers(of: id).first { $0.generation == generation }
+            let current = try await self.backend.containers(of: id).first { $0.isMade(for: row) }
             guard let current else { return try await self.makeAnother(of: row, running) }
             guard !current.state.isUp else { return .succeeded }
             return try await self.startExisting(current.id, row, running)
@@ -56,7 +56,7 @@ extension WorkspaceProvisioner {
     private func recreate(_ id: WorkspaceID, _ generation: Int, _ reason: String) {
         recover(id, reason) { running in
             guard let row = try await self.startableRow(id, generation) else { return .succeeded }
-            let current = try await self.backend.containers(of: id).first { $0.generation == generation }
+            let current = try await self.backend.containers(of: id).first { $0.isMade(for: row) }
             // What came back meanwhile is kept.
             guard current.map({ !$0.state.isUp }) ?? true else { return .succeeded }
             return try await self.makeAnother(of: row, running)
@@ -131,7 +131,7 @@ extension WorkspaceProvisioner {
     func nextStep(at id: WorkspaceID) async throws -> ProvisionStep {
         guard let row = try await records.workspace(id), row.status == .provisioning, !row.external else { return .nothing }
         let own = try await backend.containers(of: id)
-        let current = own.first { $0.generation == row.generation }
+        let current = own.first { $0.isMade(for: row) }
         if let current, current.state == .running {
             for stale in own where stale.id != current.id { try await backend.removeContainer(stale.id) }
             try await keep(current, row)

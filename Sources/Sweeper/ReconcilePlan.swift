@@ -60,7 +60,7 @@ struct WorkspaceVerdict {
     let policy: ReconcilePolicy
 
     /// The container of the row's generation. Two of them cannot be: their name is taken once.
-    var current: ContainerFacts? { containers.first { $0.generation == row.generation } }
+    var current: ContainerFacts? { containers.first { $0.isMade(for: row) } }
 
     var actions: [ReconcileAction] {
         switch row.status {

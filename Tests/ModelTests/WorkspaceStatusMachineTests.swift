@@ -103,8 +103,7 @@ struct LifecycleTransitionTests {
         (
             .agentRegistered(url: "http://a", cardText: "{}"),
             from: [
-                "provisioning", "online", "offline", "degraded/wedged", "degraded/error_rate", "failed/provision",
-                "failed/register_timeout", "awaiting_agent",
+                "provisioning", "online", "offline", "degraded/wedged", "degraded/error_rate", "failed/register_timeout", "awaiting_agent",
             ],
             to: "online"
         ),

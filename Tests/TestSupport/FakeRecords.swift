@@ -22,21 +22,36 @@ public final class FakeRecords: Sendable {
         var installationSeenAt: Timestamp
     }
 
-    public let faults = FaultScript()
+    /// Everything that is stored, at one moment.
+    public struct Snapshot: Sendable {
+        let state: State
+    }
+
+    public let faults: FaultScript
     let clock: any TimeSource
     private let live: (any EventPublishing)?
     private let state: Mutex<State>
 
-    public init(clock: any TimeSource, live: (any EventPublishing)? = nil) {
+    public init(clock: any TimeSource, live: (any EventPublishing)? = nil, gate: (any CallGate)? = nil) {
         state = Mutex(State(installationSeenAt: clock.now()))
+        faults = FaultScript(gate: gate)
         self.clock = clock
         self.live = live
     }
+
+    public func snapshot() -> Snapshot { Snapshot(state: state.withLock { $0 }) }
+
+    /// Puts another database in this one's place.
+    public func restore(_ snapshot: Snapshot) { state.withLock { $0 = snapshot.state } }
 
     // What a test looks at without counting as a call.
 
     public func row(_ id: WorkspaceID) -> Workspace? { state.withLock { $0.rows[id] } }
     public var rows: [Workspace] { state.withLock { $0.rows.values.sorted { $0.createdAt < $1.createdAt } } }
+    /// Whether an agent with this token would be heard.
+    public func accepts(_ hash: [UInt8], for id: WorkspaceID) -> Bool { state.withLock { $0.refusal(of: id, hash) == nil } }
+    public func orphan(_ id: WorkspaceID) -> Orphan? { state.withLock { $0.orphans[id] } }
+    public var knowsInstallationSince: Timestamp { state.withLock { $0.installationSeenAt } }
     public func history(of id: WorkspaceID) -> [WorkspaceEvent] { state.withLock { $0.events[id] ?? [] } }
     public func liveTokens(of id: WorkspaceID) -> Int { state.withLock { $0.tokens.values.count { $0.workspace == id && !$0.revoked } } }
 
@@ -52,11 +67,10 @@ public final class FakeRecords: Sendable {
     func transact<Result: Sendable>(_ name: String, _ body: @escaping @Sendable (inout State) throws -> Result) async throws -> Result {
         try await faults.perform(name) { [self] in
             let (result, events) = try state.withLock { state in
-                var draft = state
-                draft.fresh = []
-                let result = try body(&draft)
-                state = draft
-                return (result, draft.fresh)
+                state.fresh = []
+                // Every body judges before it changes anything, so that one that throws has changed nothing.
+                let result = try body(&state)
+                return (result, state.fresh)
             }
             live?.publish(events)
             return result

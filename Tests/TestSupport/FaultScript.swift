@@ -1,5 +1,10 @@
 import Synchronization
 
+/// Decides about every call of a fake in a script's place: when it happens, and what goes wrong with it.
+public protocol CallGate: Sendable {
+    func perform<Result: Sendable>(_ name: String, _ work: @escaping @Sendable () throws -> Result) async throws -> Result
+}
+
 /// Decides what goes wrong at which call of a fake. Calls are counted from 1 in the order they arrive.
 public final class FaultScript: Sendable {
     public enum Fault: Sendable {
@@ -28,8 +33,10 @@ public final class FaultScript: Sendable {
     }
 
     private let state = Mutex(State())
+    private let gate: (any CallGate)?
 
-    public init() {}
+    /// With a `gate`, nothing is planned or counted here: the gate alone decides.
+    public init(gate: (any CallGate)? = nil) { self.gate = gate }
 
     /// The calls so far, by name.
     public var calls: [String] { state.withLock { $0.calls } }
@@ -97,6 +104,7 @@ public final class FaultScript: Sendable {
     }
 
     func perform<Result: Sendable>(_ name: String, _ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+        if let gate { return try await gate.perform(name, work) }
         let (number, fault) = state.withLock { state in
             state.calls.append(name)
             let number = state.calls.count

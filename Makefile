@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export BERTH_ROOT := $(CURDIR)
 
-.PHONY: help up down build test test-unit test-soak test-tsan check fmt docs bench clean setup
+.PHONY: help up down build test test-unit test-soak test-tsan sim check fmt docs bench clean setup
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test-soak: ## the long rounds: every crash point many times
 
 test-tsan: ## unit tests under the thread sanitizer
 	@scripts/test.sh tsan
+
+sim: ## simulate: make sim SEED=n STEPS=m (a fresh seed, and a million steps, when not given)
+	@scripts/setup.sh build
+	@scripts/simulate.sh $(if $(SEED),--seed $(SEED)) --steps $(or $(STEPS),1000000)
 
 check: ## lint, imports, size budget, docs without warnings; fails if it changed a file
 	@scripts/setup.sh build

@@ -28,6 +28,10 @@ export BERTH_TEST_DOCKER_HOST
 DOCKER_HOST=$BERTH_TEST_DOCKER_HOST scripts/echo-image.sh
 scripts/python-venv.sh
 [ "$mode" != soak ] || export BERTH_TEST_SOAK=1
+# A million simulated steps, in an optimised build: one seed that every run shares, and one that no run had before.
+scripts/simulate.sh --seed 20261127 --steps 500000
+scripts/simulate.sh --steps 500000
+export BERTH_TEST_SIM=$PWD/.build/sim/release/berth-sim
 # Tests that drive real containers run by themselves after the others: two cores make a poor witness otherwise.
 swift test --skip-build --disable-xctest --skip IntegrationTests
 exec swift test --skip-build --disable-xctest --filter IntegrationTests

@@ -62,32 +62,37 @@ extension EngineView: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     func copy(_ files: [ContainerFile], into containerID: String, at directory: String) async throws {
-        try await gate.perform("copy", judging: { watch(containerID) { $0.beforeTouching($1, by: instance, "copied into") } }) {
+        let judging: @Sendable () -> Violation? = { watch(containerID) { $0.beforeTouching($1, by: instance, "copied into") } }
+        try await gate.perform("copy", judging: judging) {
             let index = try index(containerID)
             for file in files { host.write(file.bytes, at: "\(directory)/\(file.path)", of: index) }
         }
     }
 
     func start(_ containerID: String) async throws {
-        try await gate.perform("start", judging: { watch(containerID) { $0.beforeTouching($1, by: instance, "started") } }) {
+        let judging: @Sendable () -> Violation? = { watch(containerID) { $0.beforeTouching($1, by: instance, "started") } }
+        try await gate.perform("start", judging: judging) {
             try host.start(try index(containerID))
         }
     }
 
     func stop(_ containerID: String, grace: Duration) async throws {
-        try await gate.perform("stop", judging: { watch(containerID) { $0.beforeEnding($1, by: instance, "stopped") } }) {
+        let judging: @Sendable () -> Violation? = { watch(containerID) { $0.beforeEnding($1, by: instance, "stopped") } }
+        try await gate.perform("stop", judging: judging) {
             if let index = host.index(containerID) { host.stop(index) }
         }
     }
 
     func removeContainer(_ containerID: String) async throws {
-        try await gate.perform("removeContainer", judging: { watch(containerID) { $0.beforeEnding($1, by: instance, "removed") } }) {
+        let judging: @Sendable () -> Violation? = { watch(containerID) { $0.beforeEnding($1, by: instance, "removed") } }
+        try await gate.perform("removeContainer", judging: judging) {
             if let index = host.index(containerID) { host.remove(index) }
         }
     }
 
     func removeVolume(_ name: String) async throws {
-        try await gate.perform("removeVolume", judging: { watchVolume(name) }) { try host.removeVolume(name) }
+        let judging: @Sendable () -> Violation? = { watchVolume(name) }
+        try await gate.perform("removeVolume", judging: judging) { try host.removeVolume(name) }
     }
 
     private func watch(_ containerID: String, _ look: (Watchman, EngineHost.Box) -> Violation?) -> Violation? {

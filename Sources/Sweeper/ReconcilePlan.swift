@@ -103,8 +103,11 @@ extension WorkspaceVerdict {
 
     /// Its agent may still come, so its container goes on, as long as it does not loop.
     private var late: [ReconcileAction] {
-        guard !row.external, let current else { return [] }
-        return crashLoop(current).map { [$0] } ?? moved.map { [$0] } ?? []
+        guard !row.external else { return [] }
+        // An earlier container has no valid token: it would run, and be refused, until somebody looks.
+        let earlier = stale(beside: current)
+        guard let current else { return earlier }
+        return (crashLoop(current).map { [$0] } ?? moved.map { [$0] } ?? []) + earlier
     }
 }
 
@@ -205,8 +208,8 @@ extension WorkspaceVerdict {
         return isDue ? [.recreate(row.id, generation: row.generation, reason: "its container is gone")] : []
     }
 
-    private func stale(beside current: ContainerFacts) -> [ReconcileAction] {
-        let others = containers.filter { $0.id != current.id && $0.generation < row.generation }.map(\.id)
+    private func stale(beside current: ContainerFacts?) -> [ReconcileAction] {
+        let others = containers.filter { $0.id != current?.id && $0.generation < row.generation }.map(\.id)
         return others.isEmpty ? [] : [.removeStale(row.id, containers: others)]
     }
 }

@@ -1,5 +1,6 @@
 """Takes every measurement in one run, prints the table, and writes the page."""
 import create
+import deaths
 import heartbeats
 import memory
 import os
@@ -9,7 +10,7 @@ import sys
 import time
 from rig import Rig
 
-MEASUREMENTS = [("memory", memory), ("heartbeats", heartbeats), ("create to started", create), ("proxy", proxy)]
+MEASUREMENTS = [("memory", memory), ("heartbeats", heartbeats), ("create to started", create), ("proxy", proxy), ("deaths", deaths)]
 
 
 def main():
@@ -20,7 +21,7 @@ def main():
             print(f"measuring {name} ...", file=sys.stderr)
             rows[name] = module.measure(rig)
         facts = report.facts(rig, began)
-    table = report.table(rows["create to started"] + rows["heartbeats"] + rows["proxy"] + rows["memory"])
+    table = report.table(rows["create to started"] + rows["heartbeats"] + rows["proxy"] + rows["memory"] + rows["deaths"])
     report.write(table, facts)
     print(table)
 

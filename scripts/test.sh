@@ -32,6 +32,7 @@ scripts/python-venv.sh
 scripts/simulate.sh --seed 20261127 --steps 500000
 scripts/simulate.sh --steps 500000
 export BERTH_TEST_SIM=$PWD/.build/sim/release/berth-sim
-# Tests that drive real containers run by themselves after the others: two cores make a poor witness otherwise.
-swift test --skip-build --disable-xctest --skip IntegrationTests
+# What takes a whole processor, and what drives real containers, runs by itself after the others: two cores make a poor witness otherwise.
+swift test --skip-build --disable-xctest --skip IntegrationTests --skip SimulationTests --skip StoreContractTests
+swift test --skip-build --disable-xctest --filter StoreContractTests --filter SimulationTests
 exec swift test --skip-build --disable-xctest --filter IntegrationTests

@@ -32,6 +32,12 @@ extension OrphanKeeper {
     }
 
     public func perform(_ act: OrphanAct, on ids: [WorkspaceID]?, dryRun: Bool) async throws -> [OrphanOutcome] {
+        // A dry run decides nothing, and waits for nobody.
+        guard !dryRun else { return try await performNow(act, on: ids, dryRun: true) }
+        return try await turns.run { try await performNow(act, on: ids, dryRun: false) }
+    }
+
+    private func performNow(_ act: OrphanAct, on ids: [WorkspaceID]?, dryRun: Bool) async throws -> [OrphanOutcome] {
         let cases = plan.decide(try await facts()).cases.filter { $0.orphan.cause != .rowRemoved }
         let outcomes = await sideBySide(try Self.chosen(act, ids, among: cases)) { await self.outcome(of: act, on: $0, dryRun: dryRun) }
         if act == .adopt, !dryRun { onAdopted() }

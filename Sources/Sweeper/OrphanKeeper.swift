@@ -29,6 +29,8 @@ public final class OrphanKeeper: OrphanKeeping {
     /// Called when rows came to be that the reconcile loop does not know of.
     let onAdopted: @Sendable () -> Void
     let memory = Mutex(Memory())
+    /// A sweep and what people decide never run at once: a decision made before a person's would be carried out after it.
+    let turns = Turns()
 
     public init(
         records: any OrphanRecording,
@@ -84,6 +86,10 @@ public final class OrphanKeeper: OrphanKeeping {
     /// One cycle. Throws, and has done nothing, when store or engine cannot be read.
     public func sweep() async throws {
         guard plan.policy.mode != .off else { return }
+        try await turns.run { try await sweepNow() }
+    }
+
+    private func sweepNow() async throws {
         let decision = plan.decide(try await facts())
         memory.withLock { $0.sighted = decision.sighted }
         try await writeDown(decision)

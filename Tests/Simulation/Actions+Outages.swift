@@ -139,7 +139,7 @@ extension World {
         switch act {
         case .adopt: home.wishes.adopted.formUnion(meant)
         case .confirm: home.wishes.confirmed.formUnion(meant)
-        case .purge: home.wishes.purged.formUnion(meant)
+        case .purge: for id in meant { home.wishes.purgedAt[id] = stage.now }
         case .restore: break
         }
         home.ask("orphan-\(act.rawValue)") { daemon in

@@ -4,16 +4,16 @@ import Provisioner
 /// What people and other agents ask the daemon for.
 extension World {
     /// Live workspaces of one installation, at most: more of them show nothing new.
-    private static let crowd = 10
+    private var crowd: Int { isCrowded ? 18 : 9 }
 
     func perform(verb: Action, _ home: Installation) -> String? {
         guard home.daemon != nil else { return nil }
         let live = home.records.rows.filter { $0.status != .removed }
         switch verb {
         case .create:
-            return live.count < Self.crowd ? create(below: nil, home) : nil
+            return live.count < crowd ? create(below: nil, home) : nil
         case .createChild:
-            guard live.count < Self.crowd, let parent = stage.dice.pick(live) else { return nil }
+            guard live.count < crowd, let parent = stage.dice.pick(live) else { return nil }
             return create(below: parent.id, home)
         case .resume:
             return stage.dice.pick(live.filter { $0.status == .paused }).map { resume($0.id, home) }
@@ -27,7 +27,11 @@ extension World {
         var request = CreateWorkspace(name: "Ada \(names)")
         request.template = stage.dice.weighted([("echo", 20), ("failing", 1), ("absent", 1)])
         request.parentID = parent
-        home.ask("create \(request.name)") { [request] daemon in try await daemon.provisioner.create(request).workspace.id.prefix12 }
+        home.ask("create \(request.name)") { [request] daemon in
+            let id = try await daemon.provisioner.create(request).workspace.id
+            home.wishes.created.insert(id)
+            return id.prefix12
+        }
         return "create \(request.name)"
     }
 
@@ -45,6 +49,7 @@ extension World {
             home.wishes.removed.insert(id)
             home.ask(what) { daemon in
                 let done = try await daemon.provisioner.delete(id, confirmed: true)
+                home.wishes.gone.formUnion(done.removedIDs)
                 return "\(done.removedIDs.count) removed, \(done.failures.count) failures"
             }
         case .restart:

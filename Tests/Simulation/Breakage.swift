@@ -4,7 +4,7 @@ import Sweeper
 
 /// A policy made wrong on purpose, to show that the checks notice.
 public enum Breakage: String, CaseIterable, Sendable {
-    /// The store forgets one change in a hundred.
+    /// The store takes one change in fifty back.
     case lostCommits = "lost-commits"
     /// The engine's list shows every installation's containers as ours, and what has no row is removed.
     case blindLabels = "blind-labels"

@@ -250,6 +250,7 @@ extension EngineHost {
     func comeUp(sticking: Bool) {
         isUp = true
         for index in boxes.indices where !boxes[index].isUp {
+            if boxes[index].facts.state == .restarting { boxes[index].facts.state = .exited }
             if sticking, stage.dice.chance(perMille: 400), boxes[index].spec != nil {
                 boxes[index].stuck = true
                 stage.tally.count("fault of the engine", "stuck task")

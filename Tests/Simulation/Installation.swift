@@ -70,12 +70,13 @@ final class Installation: @unchecked Sendable {
     private(set) var daemon: Daemon?
     /// What was begun in this process and has not come to its end.
     private(set) var open = 0
+    private var beforeCommit: FakeRecords.Snapshot?
     private var tasks: [Int: Task<Void, Never>] = [:]
 
     /// What people asked for in the database that is in use, as the checks need to know it.
     var wishes = Wishes()
-    /// Whose first stop as an orphan was when, in the process that runs.
-    var quarantines: [WorkspaceID: Timestamp] = [:]
+    /// Of those that were stopped as orphans in the process that runs.
+    var quarantines: [WorkspaceID: Quarantine] = [:]
     /// The database that belongs here, while another one is in its place.
     var rightDatabase: Database?
     var backup: Database?
@@ -154,6 +155,17 @@ final class Installation: @unchecked Sendable {
     /// What is stored now, with what people asked for in it.
     var database: Database { Database(content: records.snapshot(), wishes: wishes) }
 
+    /// A broken store takes a commit back now and then.
+    func loseCommit(of name: String) {
+        guard breakage == .lostCommits else { return }
+        let isWrite = ["apply", "startProvision", "markRemoved", "recordHeartbeat"].contains(name)
+        if isWrite, let beforeCommit, stage.dice.chance(perMille: 20) {
+            records.restore(beforeCommit)
+            stage.tally.count("broken", "commit lost")
+        }
+        beforeCommit = records.snapshot()
+    }
+
     /// One that has never known this installation.
     var emptyDatabase: Database {
         Database(content: FakeRecords(clock: StageClock(stage: stage, life: life)).snapshot(), wishes: Wishes())
@@ -179,13 +191,22 @@ final class Installation: @unchecked Sendable {
     }
 }
 
-/// What people asked for.
+/// When, and why, something was quarantined.
+struct Quarantine {
+    let at: Timestamp
+    let cause: Orphan.Cause
+}
+
+/// What people asked for, and were told.
 struct Wishes {
     /// Roots of deletes.
     var removed: Set<WorkspaceID> = []
     var confirmed: Set<WorkspaceID> = []
-    var purged: Set<WorkspaceID> = []
+    var purgedAt: [WorkspaceID: Timestamp] = [:]
     var adopted: Set<WorkspaceID> = []
+    /// Of which the daemon has said that they are there, or gone.
+    var created: Set<WorkspaceID> = []
+    var gone: Set<WorkspaceID> = []
     /// When somebody last asked for something that ends a container.
     var endedAt: [WorkspaceID: Timestamp] = [:]
 }

@@ -39,6 +39,7 @@ extension World {
         guard stage.violation == nil else { return }
         for home in homes {
             for row in home.records.rows { check(row, home) }
+            checkPromises(home)
             checkLeaks(home, orphansMayWait)
         }
         checkDecoys()
@@ -52,13 +53,18 @@ extension World {
         host.boxes.filter { WorkspaceLabels($0.facts.labels, of: home.instance)?.workspace == id }
     }
 
+    private static func sketch(_ boxes: [EngineHost.Box]) -> String {
+        boxes.isEmpty
+            ? "no container" : boxes.map { "\($0.facts.id) \($0.facts.state) of generation \($0.facts.generation)" }.joined(separator: ", ")
+    }
+
     private func check(_ row: Workspace, _ home: Installation) {
         let mine = boxes(of: row.id, home)
         let name = "\(home.name) \(row.id.prefix12), \(row.condition.key) of generation \(row.generation),"
         switch row.status {
         case .removed: checkRemoved(row, mine, name, home)
         case .provisioning, .hibernating, .offline:
-            stage.violate("nothing stays between two states", "\(name) has \(mine.filter(\.isUp).count) running containers")
+            stage.violate("nothing stays between two states", "\(name) has \(Self.sketch(mine))")
         case .online, .degraded: checkOnline(row, mine, name)
         case .failed: checkFailed(row, mine, name, home)
         case .paused, .hibernated:
@@ -76,7 +82,7 @@ extension World {
 
     private func checkOnline(_ row: Workspace, _ mine: [EngineHost.Box], _ name: String) {
         guard let box = mine.first, mine.count == 1, box.isUp, box.facts.generation == row.generation else {
-            return stage.violate("what is online has its one container", "\(name) has \(mine.map { "\($0.facts.id) \($0.facts.state)" })")
+            return stage.violate("what is online has its one container", "\(name) has \(Self.sketch(mine))")
         }
         guard box.facts.agentURL != row.url else { return }
         stage.violate("an address is the agent's own", "\(name) is at \(row.url ?? "no address"), its agent elsewhere")
@@ -86,7 +92,7 @@ extension World {
     /// two databases counted the same generation.
     private func checkHeard(_ row: Workspace, _ box: EngineHost.Box, _ name: String, _ home: Installation) {
         let token = host.index(box.facts.id).flatMap { host.read("/configs/.auth_token", of: $0) } ?? []
-        guard home.hasForked, !home.records.accepts(token, for: row.id), box.facts.isMade(for: row) else {
+        guard home.hasForked, !home.records.accepts(token, for: row.id) else {
             return stage.violate("an agent that comes is heard", "\(name) runs and is not online")
         }
         stage.tally.count("known gap", "token unknown to its database")
@@ -104,6 +110,20 @@ extension World {
             if mine.contains(where: \.isUp) { stage.violate("what should rest does not run", "\(name) runs") }
         case .registerTimeout:
             for box in mine where box.isUp { checkHeard(row, box, name, home) }
+        }
+    }
+}
+
+// MARK: - Promises
+
+extension World {
+    /// What the daemon said is done stays done.
+    private func checkPromises(_ home: Installation) {
+        for id in home.wishes.created where home.records.row(id) == nil {
+            stage.violate("an answer is kept", "\(home.name) \(id.prefix12) was created and has no row")
+        }
+        for id in home.wishes.gone where home.records.row(id)?.status != .removed {
+            stage.violate("an answer is kept", "\(home.name) \(id.prefix12) was removed and is back")
         }
     }
 }

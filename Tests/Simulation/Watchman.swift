@@ -42,7 +42,7 @@ final class Watchman: @unchecked Sendable {
     /// pass; and never many at once.
     private func beforeEndingRowless(_ box: EngineHost.Box, _ labels: WorkspaceLabels, _ home: Installation, _ verb: String) -> Violation? {
         let id = labels.workspace
-        if home.wishes.confirmed.contains(id) || home.wishes.adopted.contains(id) || home.wishes.purged.contains(id) { return nil }
+        if home.wishes.confirmed.contains(id) || home.wishes.adopted.contains(id) || home.wishes.purgedAt[id] != nil { return nil }
         func breach(_ why: String) -> Violation {
             Violation(invariant: "a container without a row has its time", detail: "\(box.facts.name) was \(verb) \(why)")
         }
@@ -57,19 +57,18 @@ final class Watchman: @unchecked Sendable {
             let known = home.records.knowsInstallationSince
             if created < known, since - known < policy.hold { return breach("during the hold of a new database") }
         }
-        return checkFuse(id, orphan, home)
+        return checkFuse(id, Quarantine(at: since, cause: orphan.cause), home)
     }
 
-    /// Within less than one sweep's interval there is at most one sweep.
-    private func checkFuse(_ id: WorkspaceID, _ orphan: Orphan, _ home: Installation) -> Violation? {
-        home.quarantines[id] = orphan.quarantinedAt
+    /// Within less than one sweep's interval there is at most one sweep, and it takes few of a kind.
+    private func checkFuse(_ id: WorkspaceID, _ quarantine: Quarantine, _ home: Installation) -> Violation? {
+        home.quarantines[id] = quarantine
         let window = Daemon.sweepInterval - .seconds(1)
-        let together = home.quarantines.values.filter { moment in
-            let distance = (orphan.quarantinedAt ?? stage.now) - moment
-            return distance < window && distance > .zero - window
+        let together = home.quarantines.values.filter { other in
+            let distance = quarantine.at - other.at
+            return other.cause == quarantine.cause && distance < window && distance > .zero - window
         }
-        // A batch of what is older than the database, and one of what is younger.
-        guard together.count > 2 * OrphanPolicy().mostPerCycle else { return nil }
+        guard together.count > OrphanPolicy().mostPerCycle else { return nil }
         return Violation(invariant: "one sweep takes few", detail: "\(together.count) were quarantined within a minute")
     }
 
@@ -83,14 +82,20 @@ final class Watchman: @unchecked Sendable {
         }
         guard let row = home.records.row(labels.workspace) else {
             let orphan = home.records.orphan(labels.workspace)
+            if isBeingPurged(labels.workspace, orphan, home) { return nil }
             guard orphan?.state == .quarantined, let since = orphan?.quarantinedAt else { return breach("and is not quarantined") }
-            let mayGo = home.wishes.purged.contains(labels.workspace) || stage.now - since >= OrphanPolicy().retention
-            return mayGo ? nil : breach("before its retention was over")
+            return stage.now - since >= OrphanPolicy().retention ? nil : breach("before its retention was over")
         }
         guard volume.lived else { return nil }
         if row.status == .removed { return isAskedAway(row, home) ? nil : breach("and nobody asked for it") }
         if home.hasForked, row.status == .failed || !row.hasLived { return gap("data unknown to its database") }
         return breach("while its row is \(row.condition.key)")
+    }
+
+    /// Somebody purges it, out of quarantine. Another decision may overtake that, too late.
+    private func isBeingPurged(_ id: WorkspaceID, _ orphan: Orphan?, _ home: Installation) -> Bool {
+        guard let asked = home.wishes.purgedAt[id] else { return false }
+        return orphan?.state == .quarantined || stage.now - asked < .seconds(120) && orphan?.state != .found
     }
 
     /// What no policy can know when two databases told two stories; see docs/simulation.md. Counted, not judged.

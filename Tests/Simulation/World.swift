@@ -24,11 +24,13 @@ final class World: @unchecked Sendable {
     let settings: WorldSettings
     /// Names the world has used up, so that lines can be told apart.
     var names = 0
+    let isCrowded: Bool
 
     init(_ stage: Stage, _ settings: WorldSettings) {
         self.stage = stage
         self.settings = settings
         host = EngineHost(stage)
+        isCrowded = stage.dice.roll(8) == 0
         host.images = [Self.image, Self.failingImage]
         host.pullable = [Self.image, Self.failingImage]
         homes = [Installation("A", on: host, breakage: settings.breakage), Installation("B", on: host)]
@@ -36,6 +38,7 @@ final class World: @unchecked Sendable {
         host.watchman = watchman
         for home in homes {
             home.storeGate.afterwards = { [unowned home] name in
+                home.loseCommit(of: name)
                 guard ["insert", "startProvision", "adopt"].contains(name) else { return }
                 watchman.afterTokens(of: home)
             }

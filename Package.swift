@@ -83,7 +83,7 @@ let package = Package(
             path: "Tests/Simulation", swiftSettings: strict),
         .executableTarget(
             name: "berth-sim", dependencies: ["Simulation"], path: "Tests/SimulationProgram", swiftSettings: strict),
-        tests("SimulationTests", ["TestSupport"]),
+        tests("SimulationTests", ["berth-sim"]),
         tests("ModelTests", ["Model"]),
         tests("HTTPTests", ["HTTP", "HTTPServer", "HTTPClient", "TestSupport"]),
         tests("DockerTests", ["Docker", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),

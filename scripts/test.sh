@@ -28,9 +28,9 @@ export BERTH_TEST_DOCKER_HOST
 DOCKER_HOST=$BERTH_TEST_DOCKER_HOST scripts/echo-image.sh
 scripts/python-venv.sh
 [ "$mode" != soak ] || export BERTH_TEST_SOAK=1
-# A million simulated steps, in an optimised build: one seed that every run shares, and one that no run had before.
+# Simulated steps, in an optimised build: one seed that every run shares, and one that no run had before. It is printed, and replays.
 scripts/simulate.sh --seed 20261127 --steps 500000
-scripts/simulate.sh --steps 500000
+scripts/simulate.sh --steps 1000000
 export BERTH_TEST_SIM=$PWD/.build/sim/release/berth-sim
 # What takes a whole processor, and what drives real containers, runs by itself after the others: two cores make a poor witness otherwise.
 swift test --skip-build --disable-xctest --skip IntegrationTests --skip SimulationTests --skip StoreContractTests

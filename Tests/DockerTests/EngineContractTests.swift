@@ -33,7 +33,7 @@ struct EngineContractTests {
             try await real.install(RealEngine.serving, in: id)
             for paused in [true, false] {
                 try await real.engine.start(id)
-                if paused { try await real.post("/containers/\(id)/pause") }
+                if paused { try await real.pause(id) }
                 try await real.engine.stop(id, grace: .seconds(60))
                 let facts = try #require(try await real.engine.container(id))
                 #expect(facts.state == .exited && facts.exitCode == 143)

@@ -84,6 +84,10 @@ let package = Package(
         .executableTarget(
             name: "berth-sim", dependencies: ["Simulation"], path: "Tests/SimulationProgram", swiftSettings: strict),
         tests("SimulationTests", ["berth-sim"]),
+        // One full reconcile pass over many rows, for bench/reconcile.py.
+        .executableTarget(
+            name: "berth-bench-reconcile", dependencies: ["Model", "Store", "Secrets", "Sweeper"], path: "Tests/ReconcileBench",
+            swiftSettings: strict),
         tests("ModelTests", ["Model"]),
         tests("HTTPTests", ["HTTP", "HTTPServer", "HTTPClient", "TestSupport"]),
         tests("DockerTests", ["Docker", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),

@@ -98,23 +98,30 @@ class BareScript:
         self.instances = (instance, rig.instance())
 
     def run(self, starts):
+        began = time.time()
+        ended = started_at(starts, self.make(self.engine))
+        time.sleep(SETTLE_SECONDS)
+        self.clear()
+        return ended - began
+
+    def make(self, engine):
+        """Makes and starts one container. Returns the id of the workspace it is labelled with."""
         workspace = str(uuid.uuid4())
         names = {self.recording.workspace: workspace, self.recording.workspace[:12]: workspace[:12]}
         names |= dict([self.instances])
-        calls = [call if asks_for_network(call) else rename(call, names) for call in self.calls]
         container = None
-        began = time.time()
-        for call in calls:
+        for call in self.calls:
+            call = call if asks_for_network(call) else rename(call, names)
             target = call.target.replace(self.recording.container, container or "")
-            status, answer = self.engine.call(call.method, target, call.body, call.content_type)
+            status, answer = engine.call(call.method, target, call.body, call.content_type)
             if status >= 300:
                 raise RuntimeError(f"{call.method} {target}: {status} {answer.decode()}")
             if "/containers/create" in target:
                 container = json.loads(answer)["Id"]
-        ended = started_at(starts, workspace)
-        time.sleep(SETTLE_SECONDS)
+        return workspace
+
+    def clear(self):
         self.engine.remove_all(self.instances[1])
-        return ended - began
 
 
 def asks_for_network(call):

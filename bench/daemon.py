@@ -1,4 +1,5 @@
 """A berthd under measurement."""
+import copy
 import http.client
 import json
 import os
@@ -25,7 +26,16 @@ class Daemon:
         self.port = self._open_door(log)
         with open(f"{environment['STATE_DIR']}/admin-token") as file:
             self.token = file.read().strip()
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port)
+        self.connection = self._connect()
+
+    def _connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port)
+
+    def own_connection(self):
+        """The same daemon, spoken to by another thread."""
+        other = copy.copy(self)
+        other.connection = self._connect()
+        return other
 
     def _open_door(self, log):
         end = time.monotonic() + 30

@@ -3,6 +3,7 @@ import http.client
 import json
 import socket
 import urllib.parse
+from typing import NamedTuple
 
 INSTANCE_LABEL = "molecule.platform.instance"
 
@@ -15,6 +16,13 @@ class UnixConnection(http.client.HTTPConnection):
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.connect(self.path)
+
+
+class Event(NamedTuple):
+    workspace: str | None
+    action: str
+    at: float
+    """The engine's own time in seconds."""
 
 
 class Engine:
@@ -35,15 +43,20 @@ class Engine:
 
     def starts(self):
         """Yields (workspace id, the engine's own time in seconds) for every container start from now on."""
+        return ((event.workspace, event.at) for event in self.events("start"))
+
+    def events(self, *actions):
+        """Yields every `Event` of these actions from now on."""
         connection = UnixConnection(self.path)
-        filters = urllib.parse.quote(json.dumps({"type": ["container"], "event": ["start"]}))
+        filters = urllib.parse.quote(json.dumps({"type": ["container"], "event": list(actions)}))
         connection.request("GET", f"/events?filters={filters}")
         lines = connection.getresponse()
 
         def read():
             for line in iter(lines.readline, b""):
                 event = json.loads(line)
-                yield event["Actor"]["Attributes"].get("molecule.workspace.id"), event["timeNano"] / 1e9
+                workspace = event["Actor"]["Attributes"].get("molecule.workspace.id")
+                yield Event(workspace, event["Action"], event["timeNano"] / 1e9)
 
         return read()
 

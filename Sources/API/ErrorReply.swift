@@ -17,7 +17,7 @@ enum ErrorReply {
         case .adminAuthRequired, .adminAuthInvalid, .workspaceAuthRequired, .workspaceAuthInvalid: 401
         case .budgetExceeded: 402
         case .callerInvalid, .accessDenied, .tierNotAllowed, .fieldForbidden: 403
-        case .notFound, .workspaceNotFound, .containerMissing, .pathMissing, .wrongState, .operationNotFound, .orphanNotFound: 404
+        case .notFound, .workspaceNotFound, .containerMissing, .pathMissing, .wrongState, .orphanNotFound: 404
         case .methodNotAllowed: 405
         case .confirmationRequired, .staleGeneration, .nameConflict, .portConflict, .volumeInUse, .containerNotRunning: 409
         case .parentPaused, .parentCycle, .tasksActive, .externalWorkspace, .orphanNotQuarantined, .orphanHasNoContainer: 409

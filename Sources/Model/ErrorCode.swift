@@ -33,7 +33,6 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case tasksActive = "tasks_active"
     case externalWorkspace = "external_workspace"
     case fieldForbidden = "field_forbidden"
-    case operationNotFound = "operation_not_found"
 
     // Orphans
     case orphanNotFound = "orphan_not_found"

@@ -84,9 +84,17 @@ extension OrphanKeeper {
             try await records.saveOrphans(
                 [thing.orphan.inState(.confirmed)], forgetting: [],
                 audit: [AuditEvent(kind: .orphanConfirmed, workspaceID: id, at: clock.now(), payload: thing.orphan.facts)])
-            try await quarantine(thing)
-        case .purge: try await purge(thing)
+            try await Self.require(quarantine(thing), thing)
+        case .purge: try await Self.require(purge(thing), thing)
         }
+    }
+
+    private static func require(_ done: Bool, _ thing: OrphanCase) throws {
+        guard !done else { return }
+        let (id, name) = (thing.orphan.workspaceID, thing.orphan.name)
+        throw Failure(
+            .orphanNotFound, "\(name) has a row again, so nothing was done to it",
+            next: "`berth workspaces inspect \(id)` shows it; `berth workspaces delete \(id)` removes it.")
     }
 
     private func restore(_ thing: OrphanCase) async throws {

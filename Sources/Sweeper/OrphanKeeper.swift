@@ -98,7 +98,7 @@ public final class OrphanKeeper: OrphanKeeping {
         let quarantines = await sideBySide(decision.quarantine) { try await self.quarantine($0) }
         let purges = await sideBySide(decision.purge) { try await self.purge($0) }
         // One that fails keeps no other waiting; it is told when all had their turn.
-        for outcome in quarantines + purges { try outcome.get() }
+        for outcome in quarantines + purges { _ = try outcome.get() }
     }
 
     private static let width = 4
@@ -159,9 +159,11 @@ extension OrphanKeeper {
         return try await records.statuses(of: [id])[id] == nil
     }
 
-    func quarantine(_ thing: OrphanCase) async throws {
+    /// Returns false, and has done nothing, when a row has come to be for it.
+    @discardableResult
+    func quarantine(_ thing: OrphanCase) async throws -> Bool {
         var orphan = thing.orphan
-        guard try await stillRowless(orphan.workspaceID) else { return }
+        guard try await stillRowless(orphan.workspaceID) else { return false }
         let now = clock.now()
         if orphan.state != .quarantined {
             orphan.state = .quarantined
@@ -174,17 +176,21 @@ extension OrphanKeeper {
         log.warning(
             "quarantined", ("workspace", orphan.workspaceID.text), ("name", orphan.name), ("cause", orphan.cause.rawValue),
             ("kept_until", ((orphan.quarantinedAt ?? now) + plan.policy.retention).rfc3339))
+        return true
     }
 
-    func purge(_ thing: OrphanCase) async throws {
+    /// Returns false, and has done nothing, when a row has come to be for it.
+    @discardableResult
+    func purge(_ thing: OrphanCase) async throws -> Bool {
         let id = thing.orphan.workspaceID
-        guard try await stillRowless(id) else { return }
+        guard try await stillRowless(id) else { return false }
         for container in thing.containers { try await engine.removeContainer(container.id) }
         for volume in thing.volumes { try await engine.removeVolume(volume) }
         try await records.saveOrphans(
             [], forgetting: [id],
             audit: [AuditEvent(kind: .orphanPurged, workspaceID: id, at: clock.now(), payload: thing.orphan.facts)])
         log.warning("purged with its volumes", ("workspace", id.text), ("name", thing.orphan.name))
+        return true
     }
 }
 

@@ -52,6 +52,16 @@ struct TextTests {
         #expect(text.finish() == "\n")
     }
 
+    @Test("an agent that registers before its container's start is told ends that step, too")
+    func quickAgent() {
+        var text = ProgressText(isTerminal: false)
+        var written = ""
+        for event in [progress("copy", "started"), progress("copy", "done"), progress("start", "started"), event("WORKSPACE_ONLINE")] {
+            written += text.text(for: event)
+        }
+        #expect(written == "copy         done in 0.4 s\nstart        done\nonline       the agent has registered\n")
+    }
+
     @Test("the wait for the agent counts down, and a pull that moves does not count")
     func countdown() {
         var text = ProgressText(isTerminal: true, provisionTimeoutMilliseconds: 61_000)

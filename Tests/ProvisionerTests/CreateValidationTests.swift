@@ -141,8 +141,8 @@ struct CreateValidationTests {
     }
 
     private func removeTree(_ path: String) {
-        for entry in ["work/link", "work/escape"] { unlink("\(path)/\(entry)") }
-        for entry in ["work/src", "work", "other"] { rmdir("\(path)/\(entry)") }
+        for entry in ["srv/link", "srv/escape"] { unlink("\(path)/\(entry)") }
+        for entry in ["srv/src", "srv", "other"] { rmdir("\(path)/\(entry)") }
         rmdir(path)
     }
 }

@@ -7,6 +7,8 @@ struct ProgressText {
     /// How long the daemon gives the agent from the start of the provision on; nil when that is not known.
     let provisionTimeoutMilliseconds: Int?
     private var openPhase: String?
+    /// The step of our own that has begun and whose end was not told yet.
+    private var phaseUnderWay: String?
     private var lastTenth: Int?
     /// A pull that moves does not count against the timeout.
     private var pullMilliseconds = 0
@@ -23,7 +25,8 @@ struct ProgressText {
         case .provisioning: line("provisioning", "started")
         case .provisionProgress: progress(event.data)
         case .awaitingAgent: line("waiting", "for the agent to connect")
-        case .online: line("online", "the agent has registered")
+        // A quick agent registers before the end of its container's start is told.
+        case .online: endOfPhaseUnderWay() + line("online", "the agent has registered")
         case .offline: line("offline", reason(event.data))
         case .degraded: line("degraded", reason(event.data))
         case .removed: line("removed", "")
@@ -51,6 +54,11 @@ struct ProgressText {
 
     private static let agent = "agent"
 
+    private mutating func endOfPhaseUnderWay() -> String {
+        defer { phaseUnderWay = nil }
+        return phaseUnderWay.map { line($0, "done") } ?? ""
+    }
+
     private mutating func progress(_ data: JSONValue) -> String {
         let phase = data["phase"]?.string ?? "?"
         let elapsed = data["elapsed_ms"]?.int ?? 0
@@ -62,10 +70,12 @@ struct ProgressText {
                 secondsLeft = provisionTimeoutMilliseconds.map { max(0, ($0 - elapsed + pullMilliseconds) / 1000) }
                 return open(phase, agentText)
             }
+            phaseUnderWay = phase
             return open(phase, data["reason"]?.string ?? "...")
         case "progress": return bytes(phase, data)
         case "done":
             if phase == "image" { pullMilliseconds = elapsed }
+            phaseUnderWay = nil
             return line(phase, "done in \(Human.duration(milliseconds: elapsed))")
         default: return line(phase, [data["state"]?.string, data["reason"]?.string].compactMap(\.self).joined(separator: ": "))
         }

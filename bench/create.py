@@ -62,7 +62,7 @@ class Recording:
 
 def record(rig, settings):
     """The second creation of a daemon behind a tap: the first one made the network."""
-    tap = Tap(os.path.join(rig.directory, "tap.sock"), rig.engine_socket)
+    tap = Tap(settings["STATE_DIR"] + "-tap.sock", rig.engine_socket)
     daemon = rig.start_daemon(**settings, DOCKER_HOST=f"unix://{tap.path}", RECOVERY_INTERVAL_SECONDS="600")
     for _ in range(2):
         tap.calls.clear()

@@ -50,6 +50,7 @@ let package = Package(
         module("HTTPServer", ["HTTP", "CMicroHTTPD"]),
         module("HTTPClient", ["HTTP", "CCurl"]),
         module("Docker", ["Model", "HTTP"]),
+        module("Distribution", ["Model", "HTTP"]),
         module("Templates", ["Model", "CYAML"]),
         module("Store", ["Model", "CSQLite", "CPostgres"]),
         module("Secrets", ["Model", "CSodium"]),
@@ -57,6 +58,7 @@ let package = Package(
         // Policy: collaborators are ports in Model.
         module("Events", ["Model"]),
         module("Provisioner", ["Model"]),
+        module("Images", ["Model"]),
         module("Sweeper", ["Model"]),
         module("Registry", ["Model"]),
         module("Proxy", ["Model", "HTTP"]),
@@ -68,8 +70,8 @@ let package = Package(
         program(
             "berthd",
             [
-                "Model", "HTTP", "HTTPServer", "HTTPClient", "Docker", "Templates", "Store", "Secrets", "Events",
-                "Provisioner", "Sweeper", "Registry", "Proxy", "API",
+                "Model", "HTTP", "HTTPServer", "HTTPClient", "Docker", "Distribution", "Templates", "Store", "Secrets",
+                "Events", "Provisioner", "Images", "Sweeper", "Registry", "Proxy", "API",
             ]),
         program("berth", ["Model", "HTTP", "HTTPClient", "Templates"]),
         program("berth-agent", ["Model", "HTTP", "HTTPServer", "HTTPClient", "Templates", "CSpawn"]),
@@ -88,6 +90,8 @@ let package = Package(
         .executableTarget(
             name: "berth-bench-reconcile", dependencies: ["Model", "Store", "Secrets", "Sweeper"], path: "Tests/ReconcileBench",
             swiftSettings: strict),
+        tests("DistributionTests", ["Distribution", "HTTP", "Model", "TestSupport"]),
+        tests("ImagesTests", ["Images", "Model", "TestSupport"]),
         tests("ModelTests", ["Model"]),
         tests("HTTPTests", ["HTTP", "HTTPServer", "HTTPClient", "TestSupport"]),
         tests("DockerTests", ["Docker", "HTTP", "HTTPClient", "HTTPServer", "Model", "TestSupport"]),

@@ -2,10 +2,10 @@
 # check-imports.sh [SOURCES]: the direction of imports (docs/ARCHITECTURE.md), read from the `import` lines; that they are declared is the compiler's check.
 set -euo pipefail
 sources=${1:-Sources}
-modules="Model HTTP HTTPServer HTTPClient Docker Templates Store Secrets Events Provisioner Sweeper Registry Proxy API"
+modules="Model HTTP HTTPServer HTTPClient Docker Distribution Templates Store Secrets Events Provisioner Images Sweeper Registry Proxy API"
 declare -A allowed=(
-    [Model]="" [HTTP]="" [HTTPServer]="HTTP CMicroHTTPD" [HTTPClient]="HTTP CCurl" [Docker]="Model HTTP" [Templates]="Model CYAML"
-    [Store]="Model CSQLite CPostgres" [Secrets]="Model CSodium" [Events]="Model" [Provisioner]="Model" [Sweeper]="Model" [Registry]="Model"
+    [Model]="" [HTTP]="" [HTTPServer]="HTTP CMicroHTTPD" [HTTPClient]="HTTP CCurl" [Docker]="Model HTTP" [Distribution]="Model HTTP" [Templates]="Model CYAML"
+    [Store]="Model CSQLite CPostgres" [Secrets]="Model CSodium" [Events]="Model" [Provisioner]="Model" [Images]="Model" [Sweeper]="Model" [Registry]="Model"
     [Proxy]="Model HTTP" [API]="Model HTTP Provisioner Registry Proxy Events Templates"
     [berthd]="$modules" [berth]="Model HTTP HTTPClient Templates" [berth-agent]="Model HTTP HTTPServer HTTPClient Templates CSpawn"
 )

@@ -15,6 +15,7 @@ public struct APIServices: Sendable {
     public var tokenOwners: any AgentRecording
     public var containers: any ContainerReading & ContainerSurveying
     public var orphans: any OrphanKeeping
+    public var images: any ImageKeeping
     public var audit: any OrphanRecording
     public var templates: any TemplateSource
     public var tokens: any TokenMaking
@@ -29,7 +30,8 @@ public struct APIServices: Sendable {
     public init(
         provisioner: WorkspaceProvisioner, registry: AgentRegistry, proxy: AgentProxy, feed: EventFeed, workspaces: any WorkspaceReading,
         operations: any OperationReading, tokenOwners: any AgentRecording, containers: any ContainerReading & ContainerSurveying,
-        orphans: any OrphanKeeping, audit: any OrphanRecording, templates: any TemplateSource, tokens: any TokenMaking,
+        orphans: any OrphanKeeping, images: any ImageKeeping, audit: any OrphanRecording, templates: any TemplateSource,
+        tokens: any TokenMaking,
         clock: any TimeSource, random: any RandomSource, log: any LogSink
     ) {
         self.provisioner = provisioner
@@ -41,6 +43,7 @@ public struct APIServices: Sendable {
         self.tokenOwners = tokenOwners
         self.containers = containers
         self.orphans = orphans
+        self.images = images
         self.audit = audit
         self.templates = templates
         self.tokens = tokens

@@ -138,6 +138,7 @@ extension BerthAPI {
             + TemplateRoutes(templates: services.templates).routes
             + RegistryRoutes(registry: services.registry, settings: settings).routes
             + OrphanRoutes(services: services, settings: settings).routes
+            + ImageRoutes(services: services).routes
             + LivenessRoutes(services: services).routes
     }
 }

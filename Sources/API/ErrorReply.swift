@@ -21,14 +21,17 @@ enum ErrorReply {
         case .methodNotAllowed: 405
         case .confirmationRequired, .staleGeneration, .nameConflict, .portConflict, .volumeInUse, .containerNotRunning: 409
         case .parentPaused, .parentCycle, .tasksActive, .externalWorkspace, .orphanNotQuarantined, .orphanHasNoContainer: 409
+        case .imageUnproven, .noPreviousImage, .rolledBack: 409
         case .workspaceRemoved: 410
         case .payloadTooLarge: 413
         case .internalError, .stopFailed, .engineRequestInvalid, .secretsUnreadable: 500
         case .imageNotFound, .commandNotFound, .startFailed, .copyFailed, .containerExited, .outOfMemory, .crashLoop: 500
         case .provisionCancelled, .provisionInterrupted, .agentSilent, .bootstrapFailed: 500
         case .secretsKeyInvalid, .stateDirectoryUnusable, .configurationInvalid, .portTaken, .alreadyRunning: 500
+        case .imageDamaged, .registryLoginFailed, .registryUnknown, .registryUnreachable, .registryError: 502
         case .engineError, .pullDenied, .pullFailed, .agentUnreachable, .agentResponseInvalid, .agentResponseTooLarge: 502
         case .shuttingDown, .workspaceUnavailable, .agentBusy, .platformUnavailable: 503
+        case .rateLimited: 503
         case .engineUnavailable, .enginePermissionDenied, .engineTooOld, .engineTooNew, .networkMissing: 503
         case .databaseLocked, .databaseNewer, .databaseUnreachable, .databaseInvalid, .databaseLost, .databaseForeign: 503
         case .engineTimeout, .pullStalled, .registerTimeout: 504

@@ -126,7 +126,9 @@ extension WorkspaceInspection {
 
     private func differences(_ facts: ContainerFacts) -> [Drift] {
         var found: [Drift] = []
-        if let image = workspace.image, facts.image != image { found.append(Drift(field: "image", wanted: image, actual: facts.image)) }
+        if let image = workspace.image, facts.image != image, facts.imageID != workspace.imageVersion?.id {
+            found.append(Drift(field: "image", wanted: image, actual: facts.image))
+        }
         let wanted = WorkspaceLabels(workspace: workspace).values
         for (label, value) in wanted.sorted(by: { $0.key < $1.key }) where facts.labels[label] != value {
             found.append(Drift(field: "label \(label)", wanted: value, actual: facts.labels[label] ?? "none"))

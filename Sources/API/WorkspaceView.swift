@@ -67,6 +67,7 @@ struct WorkspaceView {
         object["template"] = .optional(workspace.template)
         object["model"] = .optional(workspace.model)
         object["image"] = .optional(workspace.image)
+        object["image_version"] = ImageView.version(workspace.imageVersion)
         object["generation"] = .int(workspace.generation)
         object["workspace_access"] = .string(workspace.workspaceAccess.rawValue)
         object["hibernation_idle_minutes"] = .optional(workspace.hibernationIdleMinutes)

@@ -5,10 +5,10 @@ extension LocalEngine: ImageStoring {
         try await run(ImageInspect(reference: reference))
     }
 
-    /// Credentials go along only to the registry they are for. Success is what the engine has afterwards, not what it said on the way.
+    /// A login goes along only to the registry it is for. Success is what the engine has afterwards, not what it said on the way.
     public func pull(_ reference: String, progress: @escaping @Sendable (PullProgress) -> Void) async throws {
         let image = ImageReference(reference)
-        let authorization = credentials.flatMap { $0.registry == image.registry ? $0.header : nil }
+        let authorization = logins.login(for: image.registry)?.header(for: image.registry)
         let pull = ImagePull(reference: image, platform: client.settings.platform, authorization: authorization)
         do {
             try await run(pull, progress: progress)
@@ -17,6 +17,14 @@ extension LocalEngine: ImageStoring {
         }
         guard try await self.image(reference) != nil else { throw pull.failed }
     }
+
+    public func tag(_ image: String, as reference: String) async throws {
+        try await run(ImageTag(image: image, reference: ImageReference(reference)))
+    }
+
+    public func removeImage(_ reference: String) async throws -> Bool { try await run(ImageRemove(reference: reference)) }
+
+    public func freeBytes() async throws -> Int64? { try await run(Info()).rootDirectory.flatMap(freeBytes(under:)) }
 
     private func run(_ pull: ImagePull, progress: @Sendable (PullProgress) -> Void) async throws {
         do {
@@ -41,6 +49,6 @@ extension LocalEngine: ImageStoring {
     private func check(_ line: JSONValue, of pull: ImagePull, tally: inout PullTally) throws -> PullProgress {
         guard let words = line["error"]?.string ?? line["errorDetail"]?["message"]?.string else { return tally.add(line) }
         log.warning("pull failed", ("image", pull.reference.name), ("tag", pull.reference.tag), ("engine", words))
-        throw pull.failure(line: line["errorDetail"]?["code"]?.int)
+        throw pull.failure(line: line["errorDetail"]?["code"]?.int, words: words)
     }
 }

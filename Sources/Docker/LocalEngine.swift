@@ -11,10 +11,10 @@ public final class LocalEngine: Sendable {
     let client: EngineClient
     let instance: InstanceID
     let networkName: String
-    let credentials: RegistryCredentials?
+    let logins: any RegistryLoginFinding
     let clock: any TimeSource
     let log: any LogSink
-    private let freeBytes: @Sendable (String) -> Int64?
+    private let freeBytesUnder: @Sendable (String) -> Int64?
     let networkInTheMaking = Mutex<Task<WorkspaceNetwork, any Error>?>(nil)
     private let knownProcessors = Mutex<Int?>(nil)
 
@@ -24,17 +24,17 @@ public final class LocalEngine: Sendable {
     /// `clock` must be the engine's own, that of this host: a container's age is read from it. `freeBytes` tells the bytes that can still be written under a directory of this host, nil when it cannot be told: a full disk is
     /// told from other failures of the engine by it.
     public init(
-        settings: EngineSettings, instance: InstanceID, networkName: String, credentials: RegistryCredentials?,
+        settings: EngineSettings, instance: InstanceID, networkName: String, logins: any RegistryLoginFinding,
         transport: any HTTPTransport, clock: any TimeSource, log: any LogSink,
         freeBytes: @escaping @Sendable (String) -> Int64? = LocalDisk.freeBytes
     ) {
         client = EngineClient(settings: settings, transport: transport)
         self.instance = instance
         self.networkName = networkName
-        self.credentials = credentials
+        self.logins = logins
         self.clock = clock
         self.log = log
-        self.freeBytes = freeBytes
+        freeBytesUnder = freeBytes
     }
 
     /// The labels by which our things are found.
@@ -90,10 +90,12 @@ public final class LocalEngine: Sendable {
         return answer
     }
 
+    func freeBytes(under directory: String) -> Int64? { freeBytesUnder(directory) }
+
     /// Whether the engine's disk has no room for `bytes` more.
     func diskIsFull(for bytes: Int) async -> Bool {
         // An engine that cannot even say where its data is leaves the first failure as the better explanation.
-        guard let root = try? await client.perform(Info()).rootDirectory, let free = freeBytes(root) else { return false }
+        guard let root = try? await client.perform(Info()).rootDirectory, let free = freeBytesUnder(root) else { return false }
         return free < max(Self.leastFreeBytes, Int64(bytes))
     }
 }

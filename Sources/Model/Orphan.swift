@@ -67,6 +67,17 @@ public struct AuditEvent: Sendable, Hashable {
         case orphanPurged = "ORPHAN_PURGED"
         /// Its row came back: it is nobody's orphan any more.
         case orphanClaimed = "ORPHAN_CLAIMED"
+        /// A registry's tag means another image now.
+        case imageMoved = "IMAGE_MOVED"
+        /// A new version has proved itself: workspaces made from now on run it.
+        case imageAccepted = "IMAGE_ACCEPTED"
+        /// A new version did not prove itself: workspaces run the one before.
+        case imageRefused = "IMAGE_REFUSED"
+        /// Every workspace that is meant to is on the new version.
+        case imageRolledOut = "IMAGE_ROLLED_OUT"
+        case imageRolledBack = "IMAGE_ROLLED_BACK"
+        case imageRefreshFailed = "IMAGE_REFRESH_FAILED"
+        case imageRemoved = "IMAGE_REMOVED"
     }
 
     /// From 1; nil until it is stored.

@@ -11,6 +11,12 @@ public struct Workspace: Sendable, Hashable {
     public var model: String?
     /// The image the current generation runs or will run.
     public var image: String?
+    /// The version of `image` that its container was made from; nil when there is none, or nobody wrote it down.
+    public var imageVersion: ImageVersion?
+    /// Its former container, while another image is tried on it.
+    public var kept: KeptContainer?
+    /// A throwaway that only shows whether an image works.
+    public var isCanary: Bool
     public var external: Bool
     public var parentID: WorkspaceID?
     /// Counts provisions; beats and registrations of an older generation's container change nothing.
@@ -57,6 +63,7 @@ public struct Workspace: Sendable, Hashable {
         self.createdAt = createdAt
         updatedAt = createdAt
         tier = 2
+        isCanary = false
         external = false
         generation = 0
         workspaceAccess = .none
@@ -79,6 +86,17 @@ public struct Workspace: Sendable, Hashable {
 
     /// Whether an agent was ever there: then the volumes may hold somebody's work, and the files in them are the agent's own.
     public var hasLived: Bool { lastHeartbeatAt != nil || adoptedAt != nil }
+}
+
+/// A container that is stopped and kept until the one in its place has proved itself.
+public struct KeptContainer: Sendable, Hashable {
+    public let id: String
+    public let generation: Int
+
+    public init(id: String, generation: Int) {
+        self.id = id
+        self.generation = generation
+    }
 }
 
 /// How a host directory is mounted at `/workspace`.

@@ -4,6 +4,8 @@ public struct WorkspaceOperation: Sendable, Hashable {
         case create, restart, resume, wake, pause, hibernate, delete
         /// The reconciler started the container again, or made another one.
         case recover
+        /// A new container on another version of its image.
+        case refresh
     }
 
     public enum State: String, Sendable, CaseIterable {

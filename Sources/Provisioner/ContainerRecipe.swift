@@ -10,7 +10,11 @@ struct ContainerRecipe: Sendable {
     let hostDirectory: String?
     let settings: ProvisionSettings
 
-    var name: String { "ws-\(workspace.id.prefix12)" }
+    static func name(of id: WorkspaceID) -> String { "ws-\(id.prefix12)" }
+
+    var name: String { Self.name(of: workspace.id) }
+    /// What a former container is called while another image is tried on its workspace.
+    var keptName: String { "\(name)-kept" }
     var configsVolume: String { "\(name)-configs" }
     var sessionsVolume: String { "\(name)-claude-sessions" }
 

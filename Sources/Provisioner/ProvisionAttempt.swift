@@ -8,6 +8,8 @@ struct ProvisionAttempt: Sendable {
     var appliesTemplate = false
     /// The runtime's saved session is forgotten.
     var resetsSession = false
+    /// The version to run; nil means the one that workspaces with this reference run.
+    var version: ImageVersion?
 
     var id: WorkspaceID { workspace.id }
     var generation: Int { workspace.generation }

@@ -27,10 +27,23 @@ final class ProvisionJobs: Sendable {
         return await body()
     }
 
-    /// Starts `work` in a task of its own. After `cancelAll` nothing starts any more.
-    func start(_ id: WorkspaceID, _ work: @escaping @Sendable () async -> Void) {
+    /// Runs `body` as work that `cancel` reaches, and waits for it. Throws `CancellationError` when nothing starts any more.
+    func run<Result: Sendable>(_ id: WorkspaceID, _ body: @escaping @Sendable () async -> Result) async throws -> Result {
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let started = start(id) { continuation.resume(returning: await body()) }
+                if !started { continuation.resume(throwing: CancellationError()) }
+            }
+        } onCancel: {
+            cancel(id)
+        }
+    }
+
+    /// Starts `work` in a task of its own. After `cancelAll` nothing starts any more, and false is returned.
+    @discardableResult
+    func start(_ id: WorkspaceID, _ work: @escaping @Sendable () async -> Void) -> Bool {
         state.withLock { state in
-            guard !state.closed else { return }
+            guard !state.closed else { return false }
             state.nextNumber += 1
             let number = state.nextNumber
             // Made under the lock, so that a task which ends at once finds itself in the table.
@@ -38,6 +51,7 @@ final class ProvisionJobs: Sendable {
                 await work()
                 self.ended(number, id)
             }
+            return true
         }
     }
 

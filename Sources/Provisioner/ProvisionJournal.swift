@@ -51,21 +51,31 @@ final class ProvisionJournal: Sendable {
     }
 
     /// Passes on how far a pull is, to whoever watches now, at most five times a second. Bytes are not history: nothing is stored.
-    func pullReporter() -> @Sendable (PullProgress) -> Void {
-        let lastTold = Mutex<Timestamp?>(nil)
-        return { [id, live, clock] progress in
+    func pullReporter() -> @Sendable (PullReport) -> Void {
+        let told = Mutex<(at: Timestamp, stalled: Bool)?>(nil)
+        return { [id, live, clock] report in
             let now = clock.now()
-            let due = lastTold.withLock { last in
-                if let last, now - last < .milliseconds(200) { return false }
-                last = now
+            let due = told.withLock { told in
+                if let told, told.stalled == report.isStalled, now - told.at < .milliseconds(200) { return false }
+                told = (now, report.isStalled)
                 return true
             }
             guard due else { return }
-            let payload: JSONObject = [
-                "phase": "image", "state": "progress", "status": .string(progress.status), "done_bytes": .int(progress.doneBytes),
-                "total_bytes": .int(progress.totalBytes),
-            ]
-            live.publish([WorkspaceEvent(workspaceID: id, sequence: nil, kind: .provisionProgress, at: now, payload: payload)])
+            live.publish([
+                WorkspaceEvent(workspaceID: id, sequence: nil, kind: .provisionProgress, at: now, payload: Self.payload(of: report))
+            ])
         }
+    }
+
+    private static func payload(of report: PullReport) -> JSONObject {
+        let progress = report.progress
+        var payload: JSONObject = [
+            "phase": "image", "state": report.isStalled ? "stalled" : "progress", "status": .string(progress.status),
+            "done_bytes": .int(progress.doneBytes), "total_bytes": .int(progress.totalBytes), "layers_done": .int(progress.layersDone),
+            "layers_total": .int(progress.layersTotal),
+        ]
+        if let rate = report.bytesPerSecond { payload["bytes_per_second"] = .int(rate) }
+        if let seconds = report.secondsLeft { payload["seconds_left"] = .int(seconds) }
+        return payload
     }
 }

@@ -28,6 +28,8 @@ public struct ProvisionSettings: Sendable {
     public var maxConcurrentProvisions = 4
     /// `WORKSPACE_DIR_ROOTS`: only directories under one of these are mounted; none means no host directory at all.
     public var workspaceDirectoryRoots: [String] = []
+    /// `WORKSPACE_IMAGE_OVERRIDES`: runtime -> image reference; goes before a template's.
+    public var imageOverrides: [String: String] = [:]
     /// `MOLECULE_IMAGE_PLATFORM`, for example `linux/amd64`; nil leaves it to the engine.
     public var imagePlatform: String?
     /// `AWARENESS_URL`

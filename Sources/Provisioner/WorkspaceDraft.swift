@@ -30,7 +30,11 @@ struct WorkspaceDraft: Sendable {
         try TierPolicy.check(workspace.tier, allowed: settings.allowedTiers)
         try Self.checkEntries(request, template)
         if let limit = request.budgetLimit, limit < 0 { throw FieldRules.invalidField("budget_limit", "must not be negative") }
-        workspace.image = external ? nil : try Self.image(of: runtime, asked: request.image, template: template, catalog)
+        workspace.image =
+            external
+            ? nil
+            : try Self.image(
+                of: runtime, asked: request.image?.nonEmpty ?? settings.imageOverrides[runtime], template: template, catalog)
         try takeDirectory(request)
     }
 

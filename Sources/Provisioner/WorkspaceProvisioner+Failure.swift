@@ -73,7 +73,7 @@ extension WorkspaceProvisioner {
         return true
     }
 
-    private func failure(of workspace: Workspace, _ error: any Error) async -> WorkspaceFailure {
+    func failure(of workspace: Workspace, _ error: any Error) async -> WorkspaceFailure {
         let container = await lastContainer(of: workspace)
         let tail = await logTail(of: container, workspace.id)
         if let exit = error as? ContainerExit {

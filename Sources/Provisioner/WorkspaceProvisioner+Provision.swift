@@ -26,9 +26,9 @@ extension WorkspaceProvisioner {
         var recipe = try await recipe(for: attempt)
         let network = try await journal.phase(.network) { try await backend.ensureNetwork() }
         do {
-            try await journal.phase(.image) { try await ensureImage(of: recipe, journal) }
+            let version = try await journal.phase(.image) { try await image(for: attempt, recipe, journal) }
             try await journal.phase(.volumes) { try await makeVolumes(of: &recipe, attempt) }
-            let container = try await journal.phase(.create) { try await makeContainer(of: recipe, on: network) }
+            let container = try await journal.phase(.create) { try await makeContainer(of: recipe, version, attempt, on: network) }
             try await journal.phase(.copy) { try await backend.copy(recipe.files, into: container, at: "/configs") }
             try await journal.phase(.start) { try await start(container, attempt.workspace) }
         } catch let error as BackendError where error.kind == .unavailable {
@@ -86,15 +86,9 @@ extension WorkspaceProvisioner {
             details: ["missing": .array(names.map(JSONValue.string))])
     }
 
-    private func ensureImage(of recipe: ContainerRecipe, _ journal: ProvisionJournal) async throws {
-        guard try await backend.image(recipe.image) == nil else { return }
-        log.info("pulling image", ("workspace", recipe.workspace.id.text), ("image", recipe.image))
-        try await backend.pull(recipe.image, progress: journal.pullReporter())
-        guard try await backend.image(recipe.image) != nil else {
-            throw Failure(
-                .imageNotFound, "image \(recipe.image) for runtime \(recipe.workspace.runtime) is not there after its pull",
-                next: "Check the image's name and, for a private one, the registry login.")
-        }
+    private func image(for attempt: ProvisionAttempt, _ recipe: ContainerRecipe, _ journal: ProvisionJournal) async throws -> ImageVersion {
+        if let version = attempt.version { return version }
+        return try await images.provide(recipe.image, progress: journal.pullReporter())
     }
 
     /// Files that an agent has lived with are its own: they stay, unless their volume is gone or somebody asked for the template's.
@@ -115,15 +109,29 @@ extension WorkspaceProvisioner {
     }
 
     /// What an earlier generation left goes first, but only what labels show to be this workspace's own: a foreign container of the same
-    /// name stays, and the create is refused with `name_conflict`.
-    private func makeContainer(of recipe: ContainerRecipe, on network: WorkspaceNetwork) async throws -> String {
-        try await removeContainers(of: recipe.workspace.id)
-        return try await unbroken { [backend, records] in
-            let container = try await backend.createContainer(recipe.container(on: network))
-            try await records.recordContainer(
-                container, image: recipe.image, for: recipe.workspace.id, generation: recipe.workspace.generation)
+    /// name stays, and the create is refused with `name_conflict`. A kept container makes way, and ends before the token in their common
+    /// volume becomes another's.
+    private func makeContainer(
+        of recipe: ContainerRecipe, _ version: ImageVersion, _ attempt: ProvisionAttempt, on network: WorkspaceNetwork
+    ) async throws -> String {
+        let row = recipe.workspace
+        for former in try await backend.containers(of: row.id) {
+            guard former.id == row.kept?.id else {
+                try await backend.removeContainer(former.id)
+                continue
+            }
+            try await backend.rename(former.id, to: recipe.keptName)
+        }
+        var spec = recipe.container(on: network)
+        // The reference when it means this version, for people who look; else the version itself.
+        if attempt.version != nil, try await backend.image(recipe.image)?.id != version.id { spec.image = version.id }
+        let container = try await unbroken { [backend, records, spec] in
+            let container = try await backend.createContainer(spec)
+            try await records.recordContainer(container, version: version, for: row.id, generation: row.generation)
             return container
         }
+        if let kept = row.kept { try await unbroken { [backend, settings] in try await backend.stop(kept.id, grace: settings.stopGrace) } }
+        return container
     }
 
     func start(_ container: String, _ workspace: Workspace) async throws {

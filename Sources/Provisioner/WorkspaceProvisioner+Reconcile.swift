@@ -23,6 +23,10 @@ extension WorkspaceProvisioner: WorkspaceReconciling {
         case .removeStale(let id, let containers): await removeStale(id, containers)
         case .hibernate(let id, _, let idleSince): await hibernateIdle(id, idleSince)
         case .finishHibernation(let id): finishHibernation(id)
+        case .settleTrial(let id, let reason): settleTrial(id, reason)
+        case .removeCanary(let id, let reason):
+            log.info("removing a canary", ("workspace", id.text), ("reason", reason))
+            await removeCanary(id)
         }
     }
 }
@@ -72,7 +76,7 @@ extension WorkspaceProvisioner {
     }
 
     /// Runs `body` as a `recover` operation, unless somebody works on the workspace already.
-    private func recover(
+    func recover(
         _ id: WorkspaceID, _ reason: String,
         _ body: @escaping @Sendable (_ running: @escaping @Sendable () async -> Void) async throws -> WorkOutcome
     ) {
@@ -133,7 +137,7 @@ extension WorkspaceProvisioner {
         let own = try await backend.containers(of: id)
         let current = own.first { $0.isMade(for: row) }
         if let current, current.state == .running {
-            for stale in own where stale.id != current.id { try await backend.removeContainer(stale.id) }
+            for stale in own where stale.id != current.id && stale.id != row.kept?.id { try await backend.removeContainer(stale.id) }
             try await keep(current, row)
             return .nothing
         }
@@ -150,7 +154,8 @@ extension WorkspaceProvisioner {
     private func keep(_ container: ContainerFacts, _ row: Workspace) async throws {
         if row.pendingCleanup { try await records.setPendingCleanup(false, for: row.id) }
         if row.containerID == container.id, row.url != nil { return }
-        try await records.recordContainer(container.id, image: row.image, for: row.id, generation: row.generation)
+        try await records.recordContainer(
+            container.id, version: try await version(of: container), for: row.id, generation: row.generation)
         do {
             try await recordAddress(of: container.id, row)
             let journal = ProvisionJournal(
@@ -277,7 +282,7 @@ extension WorkspaceProvisioner {
             do {
                 guard let row = try await records.workspace(id), row.status != .removed else { return }
                 for container in try await backend.containers(of: id)
-                where stale.contains(container.id) && container.generation < row.generation {
+                where stale.contains(container.id) && container.generation < row.generation && container.id != row.kept?.id {
                     log.info("removing an earlier generation's container", ("workspace", id.text), ("container", container.id))
                     try await backend.removeContainer(container.id)
                 }

@@ -32,7 +32,7 @@ extension WorkspaceProvisioner {
 
     // An operation tells what happened; that it cannot be told is no reason not to do it.
 
-    private func open(_ kind: WorkspaceOperation.Kind, on id: WorkspaceID, _ reason: String?) async -> Int64? {
+    func open(_ kind: WorkspaceOperation.Kind, on id: WorkspaceID, _ reason: String?) async -> Int64? {
         do {
             return try await unbroken { [records] in try await records.openOperation(kind, on: id, reason: reason) }
         } catch {
@@ -41,7 +41,7 @@ extension WorkspaceProvisioner {
         }
     }
 
-    private func mark(
+    func mark(
         _ operation: Int64?, _ state: WorkspaceOperation.State, code: ErrorCode? = nil, reason: String? = nil
     ) async {
         guard let operation else { return }
@@ -52,7 +52,7 @@ extension WorkspaceProvisioner {
         }
     }
 
-    private func close(_ operation: Int64?, _ outcome: WorkOutcome) async {
+    func close(_ operation: Int64?, _ outcome: WorkOutcome) async {
         switch outcome {
         case .succeeded: await mark(operation, .succeeded)
         case .cancelled: await mark(operation, .cancelled)

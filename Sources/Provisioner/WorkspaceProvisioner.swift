@@ -9,6 +9,8 @@ public final class WorkspaceProvisioner: Sendable {
     let templates: any TemplateSource & TemplateFileReading
     let tokens: any TokenMaking
     let addressGuard: any AgentURLChecking
+    let images: any ImageProviding
+    let cards: any AgentCardReading
     let live: any EventPublishing
     let clock: any TimeSource
     let random: any RandomSource
@@ -27,14 +29,16 @@ public final class WorkspaceProvisioner: Sendable {
 
     public init(
         records: any ProvisionRecording, backend: any WorkspaceBackend, templates: any TemplateSource & TemplateFileReading,
-        tokens: any TokenMaking, addressGuard: any AgentURLChecking, live: any EventPublishing, clock: any TimeSource,
-        random: any RandomSource, log: any LogSink, settings: ProvisionSettings
+        tokens: any TokenMaking, addressGuard: any AgentURLChecking, images: any ImageProviding, cards: any AgentCardReading,
+        live: any EventPublishing, clock: any TimeSource, random: any RandomSource, log: any LogSink, settings: ProvisionSettings
     ) {
         self.records = records
         self.backend = backend
         self.templates = templates
         self.tokens = tokens
         self.addressGuard = addressGuard
+        self.images = images
+        self.cards = cards
         self.live = live
         self.clock = clock
         self.random = random
@@ -82,7 +86,7 @@ public final class WorkspaceProvisioner: Sendable {
     }
 
     /// The intent is committed before the engine hears of it: whatever happens next, the row knows.
-    private func createProvisioned(_ draft: WorkspaceDraft) async throws -> CreatedWorkspace {
+    func createProvisioned(_ draft: WorkspaceDraft) async throws -> CreatedWorkspace {
         let token = tokens.issue()
         var workspace = draft.workspace
         workspace.generation = 1

@@ -22,7 +22,8 @@ public protocol InstallationReading: Sendable {
 }
 
 /// All state verbs of one installation.
-public typealias WorkspaceStore = ProvisionRecording & AgentRecording & EventReading & OrphanRecording & StoreProbing & StoreClosing
+public typealias WorkspaceStore = ProvisionRecording & AgentRecording & EventReading & OrphanRecording & ImageRecording & StoreProbing
+    & StoreClosing
     & InstallationReading
 
 /// Opens the state, brings its schema up to date and writes down that `instance` uses it.

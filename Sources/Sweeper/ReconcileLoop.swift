@@ -216,6 +216,12 @@ extension ReconcileLoop {
         do {
             try await waitForWork(on: workspace)
             let busy = reconciler.inFlight()
+            // A dying container holds up whoever asks the engine about it; that it ended is known already.
+            if !busy.contains(workspace), !exits.isEmpty, let row = try await records.workspace(workspace),
+                let news = plan.atOnce(row, exits)
+            {
+                await carryOut(news)
+            }
             let containers = try await engine.containers(of: workspace)
             guard let row = try await records.workspace(workspace) else { return }
             await carryOut(plan.decide(await facts([row], [workspace: containers], busy: busy, exits: exits)))

@@ -40,6 +40,14 @@ public struct ReconcilePlan: Sendable {
 
     public init(policy: ReconcilePolicy) { self.policy = policy }
 
+    /// What an end that an event told of means before the engine is asked about it.
+    public func atOnce(_ row: Workspace, _ exits: [String: ObservedExit]) -> ReconcileAction? {
+        guard row.status == .online || row.status == .degraded, !row.external, let exit = row.containerID.flatMap({ exits[$0] }),
+            row.lastHeartbeatAt.map({ $0 < exit.at }) ?? true
+        else { return nil }
+        return .markOffline(row.id, generation: row.generation, reason: WorkspaceVerdict.end(code: exit.code))
+    }
+
     public func decide(_ facts: ReconcileFacts) -> ReconcileDecision {
         var decision = ReconcileDecision()
         for row in facts.rows where !facts.inFlight.contains(row.id) {
@@ -63,7 +71,8 @@ struct WorkspaceVerdict {
     var current: ContainerFacts? { containers.first { $0.isMade(for: row) } }
 
     var actions: [ReconcileAction] {
-        switch row.status {
+        if let trial { return [trial] }
+        return switch row.status {
         case .removed: row.pendingCleanup ? [.teardown(row.id, reason: "the workspace is removed")] : []
         case .failed: failed
         case .provisioning: row.external ? [] : waiting
@@ -72,6 +81,17 @@ struct WorkspaceVerdict {
         case .hibernated: resting("the workspace hibernates")
         case .hibernating: [.finishHibernation(row.id)]
         case .awaitingAgent: []
+        }
+    }
+
+    /// Nobody in this process tries an image on it: the daemon that did has ended.
+    private var trial: ReconcileAction? {
+        if row.isCanary, row.status != .removed { return .removeCanary(row.id, reason: "nobody watches it") }
+        guard row.kept != nil else { return nil }
+        switch row.status {
+        case .provisioning, .online, .degraded, .offline, .failed:
+            return .settleTrial(row.id, reason: "nobody watches its trial of another image")
+        case .paused, .hibernated, .hibernating, .awaitingAgent, .removed: return nil
         }
     }
 
@@ -182,8 +202,11 @@ extension WorkspaceVerdict {
     private static func end(_ container: ContainerFacts, _ exit: ObservedExit?) -> String {
         if container.outOfMemory { return "its container ran out of memory" }
         guard container.state != .created else { return "its container does not run" }
-        let known = exit?.code ?? (container.state == .running ? nil : container.exitCode)
-        return known.map { "its container ended with exit code \($0)" } ?? "its container ended"
+        return end(code: exit?.code ?? (container.state == .running ? nil : container.exitCode))
+    }
+
+    fileprivate static func end(code: Int?) -> String {
+        code.map { "its container ended with exit code \($0)" } ?? "its container ended"
     }
 
     /// An end that is news: the agent has not been heard since.
@@ -209,7 +232,7 @@ extension WorkspaceVerdict {
     }
 
     private func stale(beside current: ContainerFacts?) -> [ReconcileAction] {
-        let others = containers.filter { $0.id != current?.id && $0.generation < row.generation }.map(\.id)
+        let others = containers.filter { $0.id != current?.id && $0.id != row.kept?.id && $0.generation < row.generation }.map(\.id)
         return others.isEmpty ? [] : [.removeStale(row.id, containers: others)]
     }
 }

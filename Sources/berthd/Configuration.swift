@@ -1,3 +1,4 @@
+import Images
 import Model
 import Sweeper
 
@@ -22,8 +23,14 @@ struct Configuration: Sendable {
     var engineTimeout: Duration
     var pullStall: Duration
     var imagePlatform: String?
+    var images: ImageSettings
     var registryUser: String?
     var registryToken: String?
+    /// Host -> `{"username", "password"}`.
+    var registryLogins: JSONValue?
+    /// The directory of Docker's `config.json`.
+    var dockerConfig: String?
+    var insecureRegistries: [String]
     var templates: String
     var defaultTier: Int
     var allowedTiers: [Int]
@@ -67,8 +74,12 @@ struct Configuration: Sendable {
         engineTimeout = read.seconds(.engineTimeout, default: 60)
         pullStall = read.seconds(.pullStall, default: 120)
         imagePlatform = read.text(.imagePlatform)
+        images = Self.imageSettings(&read, stall: pullStall)
         registryUser = read.text(.ghcrUser)
         registryToken = read.text(.ghcrToken)
+        registryLogins = read.object(.registryLogins)
+        dockerConfig = read.text(.dockerConfig) ?? environment["HOME"].map { "\($0)/.docker" }
+        insecureRegistries = (read.text(.insecureRegistries) ?? "").split(separator: ",").map { String($0).trimmed }
         templates = read.text(.templates) ?? "templates"
         defaultTier = read.number(.defaultTier, default: 2, in: 1...4)
         allowedTiers = read.numbers(.allowedTiers, default: [1, 2], in: 1...4)
@@ -114,6 +125,22 @@ struct Configuration: Sendable {
         policy.hold = read.seconds(.orphanHold, default: 1800)
         policy.retention = .seconds(3600 * read.number(.volumeRetention, default: 168, in: 1...87_600))
         return policy
+    }
+
+    private static func imageSettings(_ read: inout EnvironmentReader, stall: Duration) -> ImageSettings {
+        var settings = ImageSettings()
+        settings.pullPolicy = read.choice(.imagePullPolicy, default: .missing)
+        settings.overrides = read.strings(.imageOverrides)
+        settings.mirror = read.text(.registryMirror)
+        settings.stallLimit = stall
+        settings.leastFreeBytes = Int64(read.number(.imageMinimumFree, default: 512, in: 0...1_000_000_000)) << 20
+        settings.watches = read.text(.imageAutoRefresh)?.lowercased() == "true"
+        settings.checkInterval = read.seconds(.imageCheckInterval, default: 300)
+        settings.proofLimit = read.seconds(.refreshProof, default: 120)
+        settings.busyLimit = read.seconds(.refreshBusy, default: 600)
+        settings.width = read.number(.refreshParallel, default: 1, in: 1...64)
+        settings.retention = .seconds(3600 * read.number(.imageRetention, default: 72, in: 0...87_600))
+        return settings
     }
 
     private static func withoutTrailingSlash(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }

@@ -40,6 +40,24 @@ struct EnvironmentReader {
         return fallback
     }
 
+    /// A JSON object. Its text is never repeated: it may hold passwords.
+    mutating func object(_ name: EnvironmentName) -> JSONValue? {
+        guard let text = text(name) else { return nil }
+        if let value = try? JSONValue(parsing: text), value.object != nil { return value }
+        problems.append("\(name.rawValue) is not a JSON object; using none")
+        return nil
+    }
+
+    /// A JSON object of strings.
+    mutating func strings(_ name: EnvironmentName) -> [String: String] {
+        guard let text = text(name) else { return [:] }
+        guard let object = (try? JSONValue(parsing: text))?.object, object.members.allSatisfy({ $0.value.string?.isEmpty == false }) else {
+            problems.append("\(name.rawValue) is not a JSON object of names and texts, such as {\"echo\": \"my/echo:1\"}; using none")
+            return [:]
+        }
+        return Dictionary(object.members.map { ($0.key, $0.value.string ?? "") }) { $1 }
+    }
+
     mutating func seconds(_ name: EnvironmentName, default fallback: Int) -> Duration {
         .seconds(number(name, default: fallback, in: 1...86_400))
     }

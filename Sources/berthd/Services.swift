@@ -1,9 +1,11 @@
 import API
+import Distribution
 import Docker
 import Events
 import HTTP
 import HTTPClient
 import HTTPServer
+import Images
 import Model
 import Provisioner
 import Proxy
@@ -40,13 +42,22 @@ struct Services: Sendable {
             random: random,
             log: log, onCommitted: { hub.publish($0) })
         let transport = CurlTransport()
-        let engine = engine(configuration, instance: identity.instance, transport: transport, log: log)
+        let logins = logins(configuration, log)
+        let engine = engine(configuration, instance: identity.instance, logins: logins, transport: transport, log: log)
         let templates = TemplateDirectory(path: configuration.templates, clock: clock, log: log)
         let urlGuard = AgentURLGuard(mode: configuration.addressMode, resolver: SystemResolver())
         let supervisor = Supervisor(clock: clock, log: log)
+        let registry = RegistryClient(
+            transport: transport, logins: logins, insecure: Set(configuration.insecureRegistries), clock: clock)
+        let supply = ImageSupply(
+            engine: engine, registry: registry, records: store, settings: configuration.images, metrics: ImageMetrics(), clock: clock,
+            random: random, log: log)
         let provisioner = WorkspaceProvisioner(
-            records: store, backend: engine, templates: templates, tokens: tokens, addressGuard: urlGuard, live: hub, clock: clock,
-            random: random, log: log, settings: provisionSettings(configuration))
+            records: store, backend: engine, templates: templates, tokens: tokens, addressGuard: urlGuard, images: supply,
+            cards: AgentCardProbe(transport: transport), live: hub, clock: clock, random: random, log: log,
+            settings: provisionSettings(configuration))
+        let images = ImageKeeper(
+            supply: supply, engine: engine, records: store, templates: templates, trying: provisioner, random: random)
         let door = DoorReference()
         let reconciler = ReconcileLoop(
             records: store, containers: engine, reconciler: provisioner, templates: templates, policy: configuration.reconcile,
@@ -66,7 +77,7 @@ struct Services: Sendable {
                 clock: clock,
                 random: random, log: log, settings: proxySettings(configuration, log)),
             feed: EventFeed(stored: store, live: hub), workspaces: store, operations: store, tokenOwners: store, containers: engine,
-            orphans: orphans, audit: store, templates: templates, tokens: tokens, clock: clock, random: random, log: log)
+            orphans: orphans, images: images, audit: store, templates: templates, tokens: tokens, clock: clock, random: random, log: log)
         services.probes = probes(store: store, engine: engine, door: door, supervisor: supervisor, clock: clock)
         services.loops = { supervisor.ticks }
         let api = BerthAPI(services: services, settings: apiSettings(configuration, identity: identity, startedAt: clock.now()))
@@ -78,20 +89,28 @@ struct Services: Sendable {
             configuration: configuration, log: log, store: store, provisioner: provisioner, supervisor: supervisor, agentsDoor: agentsDoor,
             transport: transport, api: api,
             loops: loops(
-                agentsDoor: agentsDoor, reconciler: reconciler, orphans: orphans, store: store, configuration: configuration, clock: clock,
+                agentsDoor: agentsDoor, reconciler: reconciler, orphans: orphans, images: images, store: store,
+                configuration: configuration, clock: clock,
                 log: log))
     }
 
-    private static func engine(_ configuration: Configuration, instance: InstanceID, transport: CurlTransport, log: StandardErrorLog)
-        -> LocalEngine
-    {
+    private static func logins(_ configuration: Configuration, _ log: StandardErrorLog) -> RegistryLogins {
+        RegistryLogins(
+            own: configuration.registryLogins, ghcrUser: configuration.registryUser, ghcrToken: configuration.registryToken,
+            configPath: configuration.dockerConfig.map { "\($0)/config.json" }, log: log,
+            readFile: { path in (try? PrivateFile.text(path)).flatMap { $0 }.map { Array($0.utf8) } })
+    }
+
+    private static func engine(
+        _ configuration: Configuration, instance: InstanceID, logins: RegistryLogins, transport: CurlTransport, log: StandardErrorLog
+    ) -> LocalEngine {
         LocalEngine(
             settings: EngineSettings(
                 socketPath: configuration.engineSocket, callDeadline: configuration.engineTimeout,
-                createDeadline: configuration.engineTimeout * 3, pullStall: configuration.pullStall, platform: configuration.imagePlatform),
+                createDeadline: configuration.engineTimeout * 3, pullStall: configuration.pullStall * 3,
+                platform: configuration.imagePlatform),
             instance: instance, networkName: configuration.networkName ?? "berth-\(instance.prefix8)",
-            credentials: RegistryCredentials(user: configuration.registryUser, token: configuration.registryToken), transport: transport,
-            clock: SystemClock(), log: log)
+            logins: logins, transport: transport, clock: SystemClock(), log: log)
     }
 
     private static func provisionSettings(_ configuration: Configuration) -> ProvisionSettings {
@@ -108,6 +127,7 @@ struct Services: Sendable {
         settings.maxConcurrentProvisions = configuration.concurrentProvisions
         settings.workspaceDirectoryRoots = configuration.workspaceRoots
         settings.imagePlatform = configuration.imagePlatform
+        settings.imageOverrides = configuration.images.overrides
         settings.stopGrace = configuration.stopGrace
         settings.developmentMode = configuration.developmentMode
         return settings
@@ -132,8 +152,8 @@ struct Services: Sendable {
     }
 
     private static func loops(
-        agentsDoor: AgentsDoor, reconciler: ReconcileLoop, orphans: OrphanKeeper, store: any StoreProbing, configuration: Configuration,
-        clock: SystemClock,
+        agentsDoor: AgentsDoor, reconciler: ReconcileLoop, orphans: OrphanKeeper, images: ImageKeeper, store: any StoreProbing,
+        configuration: Configuration, clock: SystemClock,
         log: StandardErrorLog
     ) -> [Service] {
         [
@@ -146,6 +166,9 @@ struct Services: Sendable {
             Service(
                 name: "orphan-sweep", expectedInterval: configuration.orphanInterval, health: { (orphans.lastTick, orphans.lastError) },
                 run: { _ in await orphans.run(every: configuration.orphanInterval) }),
+            Service(
+                name: "images", expectedInterval: .seconds(30), health: { (images.lastTick, images.lastError) },
+                run: { _ in await images.run() }),
             Service(
                 name: "store-watch", expectedInterval: .seconds(10),
                 run: { tick in try await StoreWatch(store: store, clock: clock, log: log).run(every: .seconds(10), tick: tick) }),

@@ -19,6 +19,7 @@ struct APIWorld {
     let log = RecordingLog()
     let templates = FakeTemplates()
     let orphans = FakeOrphans()
+    let images = FakeImageKeeper()
     let provisioner: WorkspaceProvisioner
     let api: BerthAPI
     private let random = SeededRandom(seed: 7)
@@ -35,8 +36,9 @@ struct APIWorld {
         let policy = AgentURLGuard(mode: .strict, resolver: NoNames())
         let tokens = FakeTokens()
         provisioner = WorkspaceProvisioner(
-            records: rows, backend: engine, templates: templates, tokens: tokens, addressGuard: policy, live: hub, clock: clock,
-            random: random, log: log, settings: ProvisionSettings())
+            records: rows, backend: engine, templates: templates, tokens: tokens, addressGuard: policy,
+            images: PlainImages(engine: engine), cards: FakeCards(), live: hub, clock: clock, random: random, log: log,
+            settings: ProvisionSettings())
         var services = APIServices(
             provisioner: provisioner,
             registry: AgentRegistry(
@@ -46,7 +48,7 @@ struct APIWorld {
                 waking: provisioner, clock: clock,
                 random: random, log: log),
             feed: EventFeed(stored: rows, live: hub), workspaces: rows, operations: rows, tokenOwners: rows, containers: engine,
-            orphans: orphans, audit: rows, templates: templates, tokens: tokens, clock: clock, random: random, log: log)
+            orphans: orphans, images: images, audit: rows, templates: templates, tokens: tokens, clock: clock, random: random, log: log)
         services.probes = probes
         services.loops = { loops }
         api = BerthAPI(services: services, settings: settings)

@@ -140,7 +140,7 @@ struct EngineFailureTests {
         ] as [(TransportError.Reason, ErrorCode)])
     func unreachable(reason: TransportError.Reason, code: ErrorCode) async throws {
         let engine = LocalEngine(
-            settings: EngineSettings(), instance: try #require(StubbedEngine.instance), networkName: "n", credentials: nil,
+            settings: EngineSettings(), instance: try #require(StubbedEngine.instance), networkName: "n", logins: NoLogins(),
             transport: FailingTransport(reason: reason), clock: ManualClock(), log: RecordingLog())
         let error = try await backendError { _ = try await engine.containers() }
         #expect(error.code == code && error.kind == .unavailable && error.next != nil && !error.message.contains("/secret"))
@@ -150,7 +150,7 @@ struct EngineFailureTests {
     @Test("a cancelled call is a cancellation, not a failure of the engine")
     func cancelled() async throws {
         let engine = LocalEngine(
-            settings: EngineSettings(), instance: try #require(StubbedEngine.instance), networkName: "n", credentials: nil,
+            settings: EngineSettings(), instance: try #require(StubbedEngine.instance), networkName: "n", logins: NoLogins(),
             transport: FailingTransport(reason: .cancelled), clock: ManualClock(), log: RecordingLog())
         await #expect(throws: CancellationError.self) { _ = try await engine.containers() }
     }

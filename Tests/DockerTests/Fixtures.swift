@@ -30,17 +30,17 @@ struct StubbedEngine {
     /// `answer` gets the path without its version; ping and version are answered as an engine of `newest` and `oldest` does.
     init(
         newest: String = "1.41", oldest: String = "1.12", settings: EngineSettings = EngineSettings(),
-        credentials: RegistryCredentials? = nil,
+        logins: any RegistryLoginFinding = NoLogins(),
         freeBytes: @escaping @Sendable (String) -> Int64? = { _ in 1 << 40 },
         answer: @escaping @Sendable (StubEngineSocket.Call, String) -> StubEngineSocket.Reply
     ) throws {
-        try self.init(settings: settings, credentials: credentials, freeBytes: freeBytes) { call in
+        try self.init(settings: settings, logins: logins, freeBytes: freeBytes) { call in
             StubVersions(newest: newest, oldest: oldest).answer(call, else: answer)
         }
     }
 
     init(
-        settings: EngineSettings, credentials: RegistryCredentials? = nil,
+        settings: EngineSettings, logins: any RegistryLoginFinding = NoLogins(),
         freeBytes: @escaping @Sendable (String) -> Int64? = { _ in 1 << 40 },
         raw answer: @escaping @Sendable (StubEngineSocket.Call) -> StubEngineSocket.Reply
     ) throws {
@@ -49,7 +49,7 @@ struct StubbedEngine {
         settings.socketPath = stub.path
         let instance = try #require(Self.instance)
         engine = LocalEngine(
-            settings: settings, instance: instance, networkName: "berth-stub", credentials: credentials, transport: CurlTransport(),
+            settings: settings, instance: instance, networkName: "berth-stub", logins: logins, transport: CurlTransport(),
             clock: clock, log: log,
             freeBytes: freeBytes)
     }

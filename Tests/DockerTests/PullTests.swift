@@ -86,7 +86,7 @@ struct PullTests {
     @Test("credentials go to their registry only, and the platform goes along")
     func credentials() async throws {
         let stubbed = try StubbedEngine(
-            settings: EngineSettings(platform: "linux/amd64"), credentials: RegistryCredentials(user: "u", token: "t"),
+            settings: EngineSettings(platform: "linux/amd64"), logins: OneLogin(registry: "ghcr.io", user: "u", password: "t"),
             answer: Self.pulling([]))
         defer { stubbed.stub.stop() }
         try await stubbed.engine.pull("ghcr.io/team/x") { _ in }

@@ -34,7 +34,7 @@ struct RealEngine {
         image = "berth-test/\(instance.prefix8):1"
         engine = LocalEngine(
             settings: EngineSettings(socketPath: self.socketPath), instance: instance, networkName: "berth-test-\(instance.prefix8)",
-            credentials: nil,
+            logins: NoLogins(),
             transport: transport, clock: HostClock(), log: log)
     }
 

@@ -15,6 +15,7 @@ final class World: Sendable {
     let records: FakeRecords
     let templates: FakeTemplates
     let tokens = FakeTokens()
+    let cards = FakeCards()
     let random: SeededRandom
     let log = RecordingLog()
     let settings: ProvisionSettings
@@ -57,7 +58,7 @@ final class World: Sendable {
     func provisioner() -> WorkspaceProvisioner {
         WorkspaceProvisioner(
             records: records, backend: engine, templates: templates, tokens: tokens, addressGuard: FakeAddressGuard(refusing: refusedURLs),
-            live: hub, clock: clock, random: random, log: log, settings: settings)
+            images: PlainImages(engine: engine), cards: cards, live: hub, clock: clock, random: random, log: log, settings: settings)
     }
 
     func loop(_ provisioner: WorkspaceProvisioner, policy: ReconcilePolicy = ReconcilePolicy()) -> ReconcileLoop {

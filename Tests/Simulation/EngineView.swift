@@ -43,6 +43,23 @@ extension EngineView: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
         }
     }
 
+    func tag(_ image: String, as reference: String) async throws {
+        try await gate.perform("tag") { _ = host.images.insert(reference) }
+    }
+
+    func removeImage(_ reference: String) async throws -> Bool {
+        try await gate.perform("removeImage") {
+            host.images.remove(reference)
+            return true
+        }
+    }
+
+    func rename(_ containerID: String, to name: String) async throws {
+        try await gate.perform("rename") { host.boxes[try index(containerID)].facts.name = name }
+    }
+
+    func freeBytes() async throws -> Int64? { nil }
+
     func createVolume(_ name: String, labels: WorkspaceLabels) async throws {
         try await gate.perform("createVolume") {
             guard host.volumeIndex(name) == nil else { return }

@@ -19,8 +19,9 @@ final class Daemon: Sendable {
         let log = TracingLog(stage: home.stage, owner: home.name)
         let guardian = FakeAddressGuard()
         let provisioner = WorkspaceProvisioner(
-            records: home.records, backend: home.view, templates: home.templates, tokens: home.tokens, addressGuard: guardian, live: hub,
-            clock: clock, random: home.random, log: log, settings: ProvisionSettings())
+            records: home.records, backend: home.view, templates: home.templates, tokens: home.tokens, addressGuard: guardian,
+            images: PlainImages(engine: home.view), cards: FakeCards(), live: hub, clock: clock, random: home.random, log: log,
+            settings: ProvisionSettings())
         self.provisioner = provisioner
         registry = AgentRegistry(
             records: home.records, containers: home.view, urlGuard: guardian, tokens: home.tokens, live: hub, clock: clock, log: log)

@@ -21,7 +21,7 @@ enum RecordsKind: Sendable, CustomTestStringConvertible {
 
 /// Empty records of a test's own, in a database or in memory.
 struct RecordsFixture: Sendable {
-    let store: any ProvisionRecording & AgentRecording & EventReading & OrphanRecording & StoreProbing
+    let store: any ProvisionRecording & AgentRecording & EventReading & OrphanRecording & ImageRecording & StoreProbing
     let clock: ManualClock
     let committed: CommittedEvents
     let tokens = TokenMaker()

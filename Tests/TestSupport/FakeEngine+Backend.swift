@@ -17,17 +17,61 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     public func image(_ reference: String) async throws -> ImageFacts? {
-        try await call("image") { [self] in state.withLock { $0.images[reference] } }
+        try await call("image") { [self] in state.withLock { Self.image(reference, in: $0) } }
+    }
+
+    /// By a name or by the engine's id.
+    private static func image(_ reference: String, in state: State) -> ImageFacts? {
+        state.images[reference] ?? state.images.values.first { $0.id == reference }
+    }
+
+    public func tag(_ image: String, as reference: String) async throws {
+        try await call("tag") { [self] in
+            try state.withLock { state in
+                guard let found = Self.image(image, in: state) else {
+                    throw BackendError(.missing, .imageNotFound, "there is no image \(image)")
+                }
+                state.images[reference] = found
+            }
+        }
+    }
+
+    public func removeImage(_ reference: String) async throws -> Bool {
+        try await call("removeImage") { [self] in
+            state.withLock { state in
+                guard let found = Self.image(reference, in: state) else { return true }
+                let names = state.images.filter { $0.value.id == found.id }.map(\.key)
+                let isLast = reference == found.id || names == [reference]
+                guard !isLast || !state.boxes.values.contains(where: { $0.facts.imageID == found.id }) else { return false }
+                for name in isLast ? names : [reference] { state.images[name] = nil }
+                return true
+            }
+        }
+    }
+
+    public func freeBytes() async throws -> Int64? { try await call("freeBytes") { [self] in state.withLock { $0.freeBytes } } }
+
+    public func rename(_ containerID: String, to name: String) async throws {
+        try await call("rename") { [self] in
+            try state.withLock { state in
+                guard let box = Self.find(containerID, in: state) else { throw Self.noContainer(containerID) }
+                guard !state.boxes.values.contains(where: { $0.facts.name == name && $0.facts.id != box.facts.id }) else {
+                    throw BackendError(.conflict, .nameConflict, "the name \(name) is taken")
+                }
+                state.boxes[box.facts.id]?.facts.name = name
+            }
+        }
     }
 
     public func pull(_ reference: String, progress: @escaping @Sendable (PullProgress) -> Void) async throws {
         try await call("pull") { [self] in
             progress(PullProgress(status: "Downloading", doneBytes: 1, totalBytes: 2))
             try state.withLock { state in
-                guard state.pullable.contains(reference) else {
+                let parts = ImageReference(reference)
+                guard let digest = parts.isPinned ? parts.tag : state.pullable[reference] else {
                     throw BackendError(.missing, .imageNotFound, "image \(reference) was not found at its registry")
                 }
-                state.images[reference] = ImageFacts(id: "sha256:\(reference)", digests: [])
+                state.images[reference] = ImageFacts(id: "id-\(digest)", digests: ["\(parts.name)@\(digest)"])
             }
         }
     }
@@ -47,7 +91,9 @@ extension FakeEngine: EngineProbing, NetworkEnsuring, ImageStoring, ContainerMak
     }
 
     private func add(_ spec: ContainerSpec, to state: inout State) throws -> Box {
-        guard let image = state.images[spec.image] else { throw BackendError(.missing, .imageNotFound, "no such image: \(spec.image)") }
+        guard let image = Self.image(spec.image, in: state) else {
+            throw BackendError(.missing, .imageNotFound, "no such image: \(spec.image)")
+        }
         guard !state.boxes.values.contains(where: { $0.facts.name == spec.name }) else {
             throw BackendError(.conflict, .nameConflict, "the name \(spec.name) is taken")
         }

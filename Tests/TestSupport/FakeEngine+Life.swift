@@ -33,7 +33,7 @@ extension FakeEngine: ContainerStopping {
         box.facts.addresses = box.spec.hostNetwork ? [] : ["172.30.0.2"]
         state.boxes[box.facts.id] = box
         let started = Self.event(.start, box, at: clock.now())
-        switch state.behaviours[box.facts.image] ?? .serve {
+        switch state.behaviours[box.facts.image] ?? state.behaviours[box.facts.imageID] ?? .serve {
         case .serve: return [started]
         case .exit(let code, let restarts): return [started] + end(box.facts.id, code, restarts: restarts, &state)
         case .exhaustMemory: return [started] + exhaustMemory(box.facts.id, restarts: false, &state)

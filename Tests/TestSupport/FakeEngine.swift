@@ -36,7 +36,9 @@ public final class FakeEngine: Sendable {
         var down = false
         var network: WorkspaceNetwork?
         var images: [String: ImageFacts] = [:]
-        var pullable: Set<String> = []
+        /// Reference -> the digest that its registry names now.
+        var pullable: [String: String] = [:]
+        var freeBytes: Int64?
         var volumes: [String: Volume] = [:]
         var boxes: [String: Box] = [:]
         var behaviours: [String: Behaviour] = [:]
@@ -66,8 +68,21 @@ extension FakeEngine {
         state.withLock { $0.images[reference] = image }
     }
 
-    /// The registry has it; a pull brings it here.
-    public func offerForPull(_ reference: String) { state.withLock { _ = $0.pullable.insert(reference) } }
+    /// Built on this engine: no registry knows it.
+    public func addLocalImage(_ reference: String, id: String) {
+        state.withLock { state in
+            for name in [reference, id] { state.images[name] = ImageFacts(id: id, digests: []) }
+        }
+    }
+
+    /// The registry has it; a pull brings it here. A pull by any digest always succeeds.
+    public func offerForPull(_ reference: String, digest: String = "sha256:0") { state.withLock { $0.pullable[reference] = digest } }
+
+    public func setFreeBytes(_ bytes: Int64?) { state.withLock { $0.freeBytes = bytes } }
+
+    public func hasImage(id: String) -> Bool { state.withLock { $0.images.values.contains { $0.id == id } } }
+
+    public func imageID(_ reference: String) -> String? { state.withLock { $0.images[reference]?.id } }
 
     /// Containers of `image` do this from their next start on.
     public func behave(_ behaviour: Behaviour, image: String) { state.withLock { $0.behaviours[image] = behaviour } }

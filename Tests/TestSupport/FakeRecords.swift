@@ -19,6 +19,8 @@ public final class FakeRecords: Sendable {
         var operations: [WorkspaceOperation] = []
         var orphans: [WorkspaceID: Orphan] = [:]
         var audit: [AuditEvent] = []
+        var images: [String: TrackedImage] = [:]
+        var retired: [String: RetiredImage] = [:]
         var installationSeenAt: Timestamp
     }
 
@@ -183,11 +185,11 @@ extension FakeRecords: ProvisionRecording {
         }
     }
 
-    public func recordContainer(_ containerID: String?, image: String?, for id: WorkspaceID, generation: Int) async throws {
+    public func recordContainer(_ containerID: String, version: ImageVersion?, for id: WorkspaceID, generation: Int) async throws {
         try await transact("recordContainer") { state in
             guard state.rows[id]?.generation == generation else { return }
             state.rows[id]?.containerID = containerID
-            if let image { state.rows[id]?.image = image }
+            state.rows[id]?.imageVersion = version
         }
     }
 

@@ -18,6 +18,7 @@ struct MetricsRoutes: Sendable {
         await workspaces(&page)
         queue(&page)
         await orphans(&page)
+        images(&page)
         loops(&page)
         return Response(
             status: 200, headers: ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"], body: .bytes(Array(page.text.utf8)))
@@ -72,6 +73,32 @@ struct MetricsRoutes: Sendable {
     private func queue(_ page: inout MetricsPage) {
         page.family("berth_provisions_queued", "gauge", "Workspaces that wait for a slot to be started in.")
         page.sample("berth_provisions_queued", [], Double(services.provisioner.queueLength))
+    }
+
+    private func images(_ page: inout MetricsPage) {
+        let counts = services.images.counts
+        page.family("berth_image_pulls_total", "counter", "Pulls that ended, by result.")
+        for (result, pulls) in counts.pulls.sorted(by: { $0.key < $1.key }) {
+            page.sample("berth_image_pulls_total", [("result", result)], Double(pulls.count))
+        }
+        page.family("berth_image_pull_seconds_total", "counter", "Seconds of those pulls, summed.")
+        for (result, pulls) in counts.pulls.sorted(by: { $0.key < $1.key }) {
+            page.sample("berth_image_pull_seconds_total", [("result", result)], pulls.seconds)
+        }
+        page.family("berth_image_pull_bytes_total", "counter", "Compressed bytes that pulls brought in.")
+        page.sample("berth_image_pull_bytes_total", [], Double(counts.bytes))
+        page.family("berth_image_head_requests_total", "counter", "Questions to registries what a tag means, by outcome.")
+        for (result, count) in counts.looks.sorted(by: { $0.key < $1.key }) {
+            page.sample("berth_image_head_requests_total", [("result", result)], Double(count))
+        }
+        for (name, help, count) in [
+            ("berth_image_versions_accepted_total", "New versions that proved themselves.", counts.accepted),
+            ("berth_image_versions_refused_total", "New versions that did not.", counts.refused),
+            ("berth_image_rollbacks_total", "Rollbacks that somebody asked for.", counts.rollbacks),
+        ] {
+            page.family(name, "counter", help)
+            page.sample(name, [], Double(count))
+        }
     }
 
     private func orphans(_ page: inout MetricsPage) async {

@@ -19,7 +19,7 @@ struct WorkspaceRoutes: Sendable {
 
     private func list(_ call: Call) async throws -> Response {
         let declared = await services.templates.catalog().provisionTimeoutSeconds
-        let live = try await services.workspaces.liveWorkspaces()
+        let live = try await services.workspaces.liveWorkspaces().filter { !$0.isCanary }
         return .json(200, .array(live.map { view(of: $0, declared: declared).listed() }))
     }
 

@@ -14,7 +14,7 @@ struct ImageInspect: EngineEndpoint {
         guard let id = json["Id"]?.string else { throw EngineError.unreadable("an image", body: reply.body) }
         return ImageFacts(
             id: id, digests: json["RepoDigests"]?.array?.compactMap(\.string) ?? [],
-            environment: EnvironmentVariable.list(json["Config"]?["Env"]))
+            environment: EnvironmentVariable.list(json["Config"]?["Env"]), sizeBytes: Int64(json["Size"]?.int ?? 0))
     }
 
     func meaning(of status: Int) -> BackendError {

@@ -35,11 +35,18 @@ struct ImagePull: EngineStream {
     }
 
     /// What an error line in the middle of the stream means; `code` is the registry's status where the engine passes it on.
-    func failure(line code: Int?) -> BackendError {
+    /// A layer that arrived damaged has no status of its own, only words.
+    func failure(line code: Int?, words: String) -> BackendError {
         switch code {
         case 401?, 403?, 404?: meaning(of: code ?? 0)
-        default: failed
+        default: words.contains("verification failed") ? damaged : failed
         }
+    }
+
+    private var damaged: BackendError {
+        BackendError(
+            .failed, .imageDamaged, "A layer of the image \(name) arrived damaged: it is not what its digest says.",
+            next: "Try again; when it happens again, look at what stands between this host and the registry.", details: details)
     }
 
     var stalled: BackendError {
@@ -62,6 +69,6 @@ struct ImagePull: EngineStream {
             details: details)
     }
 
-    private var name: String { "\(reference.name):\(reference.tag)" }
+    private var name: String { reference.description }
     private var details: JSONObject { ["image": .string(name)] }
 }

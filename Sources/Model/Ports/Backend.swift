@@ -60,11 +60,18 @@ public struct ImageFacts: Sendable, Hashable {
     public let digests: [String]
     /// What the image sets in every container made from it.
     public let environment: [EnvironmentVariable]
+    public let sizeBytes: Int64
 
-    public init(id: String, digests: [String], environment: [EnvironmentVariable] = []) {
+    public init(id: String, digests: [String], environment: [EnvironmentVariable] = [], sizeBytes: Int64 = 0) {
         self.id = id
         self.digests = digests
         self.environment = environment
+        self.sizeBytes = sizeBytes
+    }
+
+    /// The digest by which the reference's own registry knows it; nil when it was built here.
+    public func digest(in reference: ImageReference) -> String? {
+        digests.map { ImageReference($0) }.first { $0.name == reference.name }?.tag
     }
 }
 
@@ -73,11 +80,16 @@ public struct PullProgress: Sendable, Hashable {
     public let status: String
     public let doneBytes: Int64
     public let totalBytes: Int64
+    /// Layers that are complete, and those announced so far.
+    public let layersDone: Int
+    public let layersTotal: Int
 
-    public init(status: String, doneBytes: Int64, totalBytes: Int64) {
+    public init(status: String, doneBytes: Int64, totalBytes: Int64, layersDone: Int = 0, layersTotal: Int = 0) {
         self.status = status
         self.doneBytes = doneBytes
         self.totalBytes = totalBytes
+        self.layersDone = layersDone
+        self.layersTotal = layersTotal
     }
 }
 
@@ -342,6 +354,12 @@ public protocol ImageStoring: Sendable {
     func image(_ reference: String) async throws -> ImageFacts?
     /// Pulls until the engine says it is done. Stalls are cut by the configured silence, never a pull that still moves.
     func pull(_ reference: String, progress: @escaping @Sendable (PullProgress) -> Void) async throws
+    /// Gives the image one more name, and takes it from whichever image had it. Throws `image_not_found`.
+    func tag(_ image: String, as reference: String) async throws
+    /// Removes a name, and with its last one the image. False when a container needs it: then it stays. Success when it is gone already.
+    func removeImage(_ reference: String) async throws -> Bool
+    /// Bytes that can still be written where the engine keeps its data; nil when it cannot be told.
+    func freeBytes() async throws -> Int64?
 }
 
 public protocol ContainerMaking: Sendable {
@@ -352,6 +370,8 @@ public protocol ContainerMaking: Sendable {
     func copy(_ files: [ContainerFile], into containerID: String, at directory: String) async throws
     /// Success when it is running already.
     func start(_ containerID: String) async throws
+    /// In any state. Throws `name_conflict`.
+    func rename(_ containerID: String, to name: String) async throws
 }
 
 public protocol ContainerStopping: Sendable {

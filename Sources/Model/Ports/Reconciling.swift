@@ -29,13 +29,17 @@ public enum ReconcileAction: Sendable, Hashable {
     case hibernate(WorkspaceID, generation: Int, idleSince: Timestamp)
     /// A hibernation that nobody finishes.
     case finishHibernation(WorkspaceID)
+    /// A trial of another image that nobody watches: keep the new container when its agent came, else go back to the kept one.
+    case settleTrial(WorkspaceID, reason: String)
+    /// A throwaway that nobody watches.
+    case removeCanary(WorkspaceID, reason: String)
 
     public var workspaceID: WorkspaceID {
         switch self {
         case .resume(let id, _), .teardown(let id, _), .failExited(let id, _, _, _), .failUnregistered(let id, _, _),
             .moveAddress(let id, _, _), .markOffline(let id, _, _), .startAgain(let id, _, _, _), .recreate(let id, _, _),
             .restartSilent(let id, _, _, _), .failCrashLoop(let id, _, _, _, _), .stopContainers(let id, _), .removeStale(let id, _),
-            .hibernate(let id, _, _), .finishHibernation(let id):
+            .hibernate(let id, _, _), .finishHibernation(let id), .settleTrial(let id, _), .removeCanary(let id, _):
             id
         }
     }

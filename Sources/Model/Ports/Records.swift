@@ -73,7 +73,8 @@ public protocol ProvisionRecording: WorkspaceReading, OperationReading {
     /// number is raised and every earlier token revoked. Without, the container that is there is started again under its own token.
     /// nil, and nothing changed, when the row is missing or in none of the statuses of `from`.
     func startProvision(of id: WorkspaceID, token: TokenDigest?, from: Set<WorkspaceStatus>) async throws -> Workspace?
-    func recordContainer(_ containerID: String?, image: String?, for id: WorkspaceID, generation: Int) async throws
+    /// Notes the generation's container and the version of its image that it was made from.
+    func recordContainer(_ containerID: String, version: ImageVersion?, for id: WorkspaceID, generation: Int) async throws
     /// Stores where the agent is dialled. No event: the address is not the agent's state.
     func recordAddress(_ url: String?, for id: WorkspaceID, generation: Int) async throws
     /// Appends durable events in this order, in one transaction.
@@ -94,6 +95,14 @@ public protocol ProvisionRecording: WorkspaceReading, OperationReading {
     func claimHibernation(of id: WorkspaceID, evenBusy: Bool, idleSince: Timestamp?) async throws -> HibernationClaim
     /// Work was seen at `at`; earlier than what is stored changes nothing.
     func noteWork(on id: WorkspaceID, at: Timestamp) async throws
+
+    /// Begins a new generation of an `online` or `degraded` row, and notes `container` as the one to go back to. nil, and nothing changed,
+    /// when it is in another status or another trial is under way.
+    func beginTrial(of id: WorkspaceID, token: TokenDigest, keeping container: String) async throws -> Workspace?
+    /// The new container stays.
+    func endTrial(of id: WorkspaceID) async throws
+    /// Back to the kept container's generation, `provisioning` under `token`. nil when the row is removed or keeps another one, or none.
+    func returnToKept(_ kept: KeptContainer, of id: WorkspaceID, token: TokenDigest, version: ImageVersion?) async throws -> Workspace?
 
     func openOperation(_ kind: WorkspaceOperation.Kind, on id: WorkspaceID, reason: String?) async throws -> Int64
     /// Moves an operation on; `running` notes the start, every other state the end. One that is over stays as it is.

@@ -10,7 +10,7 @@ struct Migration: Sendable {
         sql.split(separator: "BYTES", omittingEmptySubsequences: false).joined(separator: dialect.bytesType)
     }
 
-    static let all: [Migration] = [workspaces, lifecycle]
+    static let all: [Migration] = [workspaces, lifecycle, images]
 }
 
 extension Migration {

@@ -78,7 +78,7 @@ extension Transaction {
     fileprivate func forgetOrphan(_ id: WorkspaceID) throws { try sql.run("DELETE FROM orphans WHERE workspace_id = $1", [.text(id.text)]) }
 
     /// Appends under the next sequence of the database.
-    fileprivate func append(_ event: AuditEvent) throws {
+    func append(_ event: AuditEvent) throws {
         try sql.run(
             "INSERT INTO audit_events (seq, kind, workspace_id, payload, at) VALUES ($1, $2, $3, $4, $5)",
             [

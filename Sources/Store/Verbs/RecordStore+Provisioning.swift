@@ -38,14 +38,17 @@ extension RecordStore {
         return secrets
     }
 
-    func recordContainer(_ containerID: String?, image: String?, for id: WorkspaceID, generation: Int) async throws {
+    func recordContainer(_ containerID: String, version: ImageVersion?, for id: WorkspaceID, generation: Int) async throws {
         try await database.write { transaction in
             _ = try transaction.sql.run(
                 """
-                UPDATE workspaces SET container_id = $3, image = COALESCE($4, image), updated_at = $5
+                UPDATE workspaces SET container_id = $3, image_id = $4, image_digest = $5, updated_at = $6
                 WHERE id = $1 AND generation = $2
                 """,
-                [.text(id.text), SQLValue(generation), SQLValue(containerID), SQLValue(image), .int(transaction.now.microseconds)])
+                [
+                    .text(id.text), SQLValue(generation), .text(containerID), SQLValue(version?.id), SQLValue(version?.digest),
+                    .int(transaction.now.microseconds),
+                ])
         }
     }
 

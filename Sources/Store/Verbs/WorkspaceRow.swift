@@ -9,7 +9,9 @@ enum WorkspaceRow {
         "max_concurrent_tasks", "active_tasks", "current_task", "uptime_seconds", "last_error_rate", "last_sample_error",
         "last_heartbeat_at", "last_outbound_at", "monthly_spend", "budget_limit", "idle_timeout_seconds", "capabilities",
         "manages_status", "failure_code", "failure_message", "failure_next", "failure_exit_code", "failure_log_tail", "failure_at",
-        "hibernation_idle_minutes", "last_work_at", "adopted_at", "pending_cleanup", "canvas_x", "canvas_y", "collapsed", "created_at",
+        "hibernation_idle_minutes", "last_work_at", "adopted_at", "image_id", "image_digest", "kept_container_id", "kept_generation",
+        "canary",
+        "pending_cleanup", "canvas_x", "canvas_y", "collapsed", "created_at",
         "updated_at",
     ]
 
@@ -50,7 +52,9 @@ enum WorkspaceRow {
         return [
             SQLValue(failure?.code.rawValue), SQLValue(failure?.message), SQLValue(failure?.next), SQLValue(failure?.exitCode),
             SQLValue(failure?.logTail), SQLValue(failure?.at.microseconds), SQLValue(workspace.hibernationIdleMinutes),
-            SQLValue(workspace.lastWorkAt?.microseconds), SQLValue(workspace.adoptedAt?.microseconds), SQLValue(workspace.pendingCleanup),
+            SQLValue(workspace.lastWorkAt?.microseconds), SQLValue(workspace.adoptedAt?.microseconds), SQLValue(workspace.imageVersion?.id),
+            SQLValue(workspace.imageVersion?.digest), SQLValue(workspace.kept?.id), SQLValue(workspace.kept?.generation),
+            SQLValue(workspace.isCanary), SQLValue(workspace.pendingCleanup),
             .real(workspace.canvasX),
             .real(workspace.canvasY), SQLValue(workspace.collapsed), .int(workspace.createdAt.microseconds),
             .int(workspace.updatedAt.microseconds),
@@ -136,6 +140,10 @@ enum WorkspaceRow {
         workspace.hibernationIdleMinutes = reader.optionalInt()
         workspace.lastWorkAt = reader.time()
         workspace.adoptedAt = reader.time()
+        workspace.imageVersion = reader.imageVersion()
+        let (kept, keptGeneration) = (reader.optionalText(), reader.int())
+        workspace.kept = kept.map { KeptContainer(id: $0, generation: keptGeneration) }
+        workspace.isCanary = reader.bool()
         workspace.pendingCleanup = reader.bool()
         workspace.canvasX = reader.real()
         workspace.canvasY = reader.real()

@@ -24,6 +24,10 @@ enum CommandName: String, CaseIterable, Sendable {
     case orphansRestore = "orphans restore"
     case orphansConfirm = "orphans confirm"
     case orphansPurge = "orphans purge"
+    case imagesList = "images list"
+    case imagesRefresh = "images refresh"
+    case imagesRollback = "images rollback"
+    case imagesPrune = "images prune"
     case audit
     case templatesList = "templates list"
     case templatesLint = "templates lint"
@@ -129,6 +133,13 @@ extension CommandName {
         case .workspacesOperations: operationsSyntax
         case .orphansList: CommandSyntax(summary: "list containers and volumes of ours that no workspace speaks for")
         case .orphansAdopt, .orphansRestore, .orphansConfirm, .orphansPurge: orphanActSyntax
+        case .imagesList: CommandSyntax(summary: "list images with their versions, checks and refreshes")
+        case .imagesRefresh: imagesRefreshSyntax
+        case .imagesRollback: imagesRollbackSyntax
+        case .imagesPrune:
+            CommandSyntax(
+                summary: "remove retired images whose time is over and that nothing needs",
+                options: [.init(name: "--dry-run", value: nil, help: "only say which")])
         case .audit: auditSyntax
         case .templatesList: CommandSyntax(summary: "list what a workspace can be made from")
         case .templatesLint:

@@ -98,13 +98,16 @@ final class Daemon: Sendable {
 
     /// One call with the admin bearer (or `bearer`). Returns status and decoded body.
     @discardableResult
-    func call(_ method: HTTP.Method, _ path: String, _ body: JSONValue? = nil, bearer: String? = nil, headers: Headers = [:]) async throws
-        -> (status: Int, body: JSONValue)
+    func call(
+        _ method: HTTP.Method, _ path: String, _ body: JSONValue? = nil, bearer: String? = nil, headers: Headers = [:],
+        within seconds: Int = 60
+    )
+        async throws -> (status: Int, body: JSONValue)
     {
         var request = OutgoingRequest(method, baseURL + path, headers: headers, body: body.map { .bytes($0.bytes) } ?? .none)
         request.headers["Authorization"] = "Bearer \(bearer ?? adminToken)"
         if body != nil { request.headers["Content-Type"] = "application/json" }
-        request.limits = ExchangeLimits(total: .seconds(60))
+        request.limits = ExchangeLimits(total: .seconds(seconds))
         let response = try await client.send(request)
         let bytes = try await response.body.collect(limit: 16 << 20)
         return (response.status, (try? JSONValue(parsing: bytes)) ?? .string(String(decoding: bytes, as: UTF8.self)))

@@ -1,0 +1,227 @@
+import Model
+
+/// How one image is refreshed.
+struct RefreshAsk: Sendable {
+    /// Replace the containers that run another version.
+    var recreates = false
+    /// What the registry named, when it was asked already.
+    var digest: String?
+}
+
+extension ImageKeeper {
+    /// Brings the image's new version here, lets it prove itself, makes it the one that workspaces run, and replaces those that run another
+    /// when that was asked for. What goes wrong is in the outcome, and written down with the image.
+    func refresh(_ reference: ImageReference, _ ask: RefreshAsk) async -> ImageOutcome {
+        await turns.run(reference.description) {
+            var outcome = ImageOutcome(reference: reference.description)
+            do {
+                try await refreshNow(reference, ask, &outcome)
+            } catch is CancellationError {
+                outcome.failure = Failure(.shuttingDown, "the daemon is stopping; the refresh goes on at its next start")
+            } catch {
+                outcome.failure = await fail(reference, error)
+            }
+            return outcome
+        }
+    }
+
+    private func refreshNow(_ reference: ImageReference, _ ask: RefreshAsk, _ outcome: inout ImageOutcome) async throws {
+        guard !reference.isPinned else {
+            outcome.note = "it is pinned to its digest, and cannot move"
+            return
+        }
+        var image = try await tracked(reference)
+        let target = try await target(reference, ask, &image)
+        outcome.version = target
+        if target.id != image.current?.id {
+            guard try await proveAndAccept(target, &image, reference, ask, &outcome) else { return }
+        } else {
+            image.current = target
+            image.observedDigest = target.digest ?? image.observedDigest
+            try await records.save(image, retired: [], audit: [])
+        }
+        if ask.recreates { try await roll(to: target, &image, reference, &outcome) } else { try await finish(&image, .done, nil) }
+    }
+
+    /// The version to go to, on the engine.
+    private func target(_ reference: ImageReference, _ ask: RefreshAsk, _ image: inout TrackedImage) async throws -> ImageVersion {
+        let here = try await source.local(reference)
+        // Built here: what the tag means on this engine is the newest there is.
+        if let here, here.digests.isEmpty {
+            try await begin(&image, here.id, ask, .proving)
+            return ImageVersion(id: here.id, digest: nil)
+        }
+        let digest = if let known = ask.digest { known } else { try await source.digest(of: reference) }
+        // A daemon that ended between moving the tag and writing it down, or somebody who pulled by hand.
+        if let here, here.id != image.current?.id {
+            image.previous = image.current ?? image.previous
+            image.current = source.version(of: here, reference)
+        }
+        if image.current?.digest == digest, let current = image.current { return current }
+        try await begin(&image, digest, ask, .pulling)
+        let facts = try await source.pull(reference.pinned(to: digest))
+        return ImageVersion(id: facts.id, digest: digest)
+    }
+
+    private func begin(
+        _ image: inout TrackedImage, _ target: String, _ ask: RefreshAsk, _ state: ImageRollout.State
+    ) async throws {
+        image.rollout = ImageRollout(state: state, target: target, recreates: ask.recreates, isRollback: false, startedAt: clock.now())
+        try await records.save(image, retired: [], audit: [])
+    }
+
+    /// Ends what is under way as failed. Nothing was changed for workspaces.
+    private func fail(_ reference: ImageReference, _ error: any Error) async -> Failure {
+        let coded = error as? any CodedError
+        let failure = Failure(
+            coded?.code ?? .internalError, coded?.message ?? "the refresh failed", next: coded?.next ?? "See the daemon's log.",
+            details: coded?.details ?? [:])
+        log.warning("image not refreshed", ("image", "\(reference)"), ("error", String(describing: error)))
+        do {
+            var image = try await tracked(reference)
+            guard let rollout = image.rollout, !rollout.state.isOver else { return failure }
+            let told = ImageFailure(code: failure.code, message: failure.message, at: clock.now())
+            try await finish(&image, .failed, told)
+        } catch {
+            log.warning("failed refresh not written down", ("image", "\(reference)"), ("error", String(describing: error)))
+        }
+        return failure
+    }
+}
+
+// MARK: - Proof
+
+extension ImageKeeper {
+    /// True when the version is the current one from now on.
+    private func proveAndAccept(
+        _ target: ImageVersion, _ image: inout TrackedImage, _ reference: ImageReference, _ ask: RefreshAsk, _ outcome: inout ImageOutcome
+    ) async throws -> Bool {
+        image.rollout?.state = .proving
+        try await records.save(image, retired: [], audit: [])
+        let catalog = try await catalog()
+        if let template = catalog.canary(of: reference.description) {
+            do {
+                try await trying.prove(image: target.id, template: template, limit: settings.proofLimit)
+            } catch let error as any CodedError where !error.isAboutUs {
+                let failure = ImageFailure(code: error.code, message: "the canary: \(error.message)", at: clock.now())
+                outcome.failure = try await refuse(target, &image, failure)
+                return false
+            }
+        } else if ask.recreates, let first = try await plan(target, catalog, reference).replaced.first {
+            guard try await proveOnFirst(first, target, &image, &outcome) else { return false }
+        }
+        try await accept(target, &image, reference)
+        return true
+    }
+
+    /// No template can start without somebody's secrets, so the first workspace shows whether the version works.
+    private func proveOnFirst(
+        _ row: Workspace, _ target: ImageVersion, _ image: inout TrackedImage, _ outcome: inout ImageOutcome
+    ) async throws -> Bool {
+        switch try await replace(row, target) {
+        case .replaced:
+            outcome.recreated.append(row.containerName)
+            return true
+        case .putBack(let failure):
+            outcome.failure = try await refuse(target, &image, failure)
+            return false
+        case .skipped(let reason):
+            outcome.skipped.append(RefreshSkip(name: row.name, reason: reason))
+            let failure = ImageFailure(
+                code: .imageUnproven, message: "\(row.name) could not show whether it works: \(reason)", at: clock.now())
+            try await finish(&image, .failed, failure)
+            outcome.failure = Failure(failure.code, failure.message, next: "Try again when it is idle and online.")
+            return false
+        }
+    }
+
+    /// Its name first, then the record: a crash in between is seen by the next refresh.
+    private func accept(_ target: ImageVersion, _ image: inout TrackedImage, _ reference: ImageReference) async throws {
+        let former = image.current
+        if let former { try await keep(former) }
+        try await engine.tag(target.id, as: reference.description)
+        var retired: [RetiredImage] = []
+        if let former, former.id != target.id {
+            if let older = image.previous, older.id != former.id, older.id != target.id { retired.append(retire(older, reference)) }
+            image.previous = former
+        }
+        image.current = target
+        image.observedDigest = target.digest ?? image.observedDigest
+        if image.refused?.digest == target.name { image.refused = nil }
+        try await records.save(image, retired: retired, audit: [audit(.imageAccepted, image, target)])
+        metrics.accepted()
+        log.info("new version accepted", ("image", "\(reference)"), ("digest", Self.short(target.name)))
+    }
+
+    /// The version is left alone until it is due again, and its name goes back to the one before.
+    func refuse(_ target: ImageVersion, _ image: inout TrackedImage, _ failure: ImageFailure) async throws -> Failure {
+        let reference = ImageReference(image.reference)
+        // An image that was built here took the name before it was tried.
+        if let current = image.current, current.id != target.id { try await restoreName(of: current, reference) }
+        let tries = image.refused?.digest == target.name ? image.refused?.tries ?? 0 : 0
+        image.refused = RefusedImage(digest: target.name, failure: failure, tries: tries + 1)
+        image.rollout?.state = .refused
+        image.rollout?.endedAt = clock.now()
+        image.rollout?.failure = failure
+        var event = audit(.imageRefused, image, target)
+        event = AuditEvent(
+            kind: event.kind, workspaceID: nil, at: event.at,
+            payload: event.payload.with("code", .string(failure.code.rawValue)).with("message", .string(failure.message)))
+        try await records.save(image, retired: [retire(target, reference)], audit: [event])
+        metrics.refused()
+        log.error("new version refused", ("image", image.reference), ("digest", Self.short(target.name)), ("reason", failure.message))
+        return Failure(
+            failure.code, failure.message,
+            next: "Workspaces run the version before. Mend the image and publish it again; `berth images list` shows how it stands.")
+    }
+
+    private func restoreName(of version: ImageVersion, _ reference: ImageReference) async throws {
+        guard try await engine.image(reference.description)?.id != version.id, try await engine.image(version.id) != nil else { return }
+        try await engine.tag(version.id, as: reference.description)
+    }
+
+    /// A name of our own, so that `docker image prune` does not take the way back.
+    func keep(_ version: ImageVersion) async throws {
+        guard try await engine.image(version.id) != nil else { return }
+        try await engine.tag(version.id, as: version.keptName)
+    }
+
+    func retire(_ version: ImageVersion, _ reference: ImageReference) -> RetiredImage {
+        RetiredImage(id: version.id, reference: reference.description, digest: version.digest, since: clock.now())
+    }
+
+    func audit(_ kind: AuditEvent.Kind, _ image: TrackedImage, _ version: ImageVersion) -> AuditEvent {
+        AuditEvent(
+            kind: kind, workspaceID: nil, at: clock.now(),
+            payload: ["image": .string(image.reference), "image_id": .string(version.id), "digest": .optional(version.digest)])
+    }
+}
+
+extension ImageVersion {
+    /// What it is called where a digest is wanted: the registry's word, else the engine's.
+    var name: String { digest ?? id }
+
+    static let keptRepository = "berth/kept"
+
+    var keptName: String { "\(Self.keptRepository):\(id.drop { $0 != ":" }.dropFirst().prefix(12))" }
+}
+
+extension CodedError {
+    /// Whether engine or store could not be asked, which says nothing about the image.
+    fileprivate var isAboutUs: Bool {
+        self is StoreError || (self as? BackendError)?.kind == .unavailable || [.engineUnavailable, .engineTimeout].contains(code)
+    }
+}
+
+extension JSONObject {
+    func with(_ key: String, _ value: JSONValue) -> JSONObject {
+        var copy = self
+        copy[key] = value
+        return copy
+    }
+}
+
+extension Workspace {
+    /// As the engine lists it.
+    var containerName: String { "ws-\(id.prefix12)" }
+}

@@ -71,7 +71,7 @@ extension ImageKeeper {
     }
 
     /// Ends what is under way as failed. Nothing was changed for workspaces.
-    private func fail(_ reference: ImageReference, _ error: any Error) async -> Failure {
+    func fail(_ reference: ImageReference, _ error: any Error) async -> Failure {
         let coded = error as? any CodedError
         let failure = Failure(
             coded?.code ?? .internalError, coded?.message ?? "the refresh failed", next: coded?.next ?? "See the daemon's log.",
@@ -81,7 +81,10 @@ extension ImageKeeper {
             var image = try await tracked(reference)
             guard let rollout = image.rollout, !rollout.state.isOver else { return failure }
             let told = ImageFailure(code: failure.code, message: failure.message, at: clock.now())
-            try await finish(&image, .failed, told)
+            let event = AuditEvent(
+                kind: .imageRefreshFailed, workspaceID: nil, at: told.at,
+                payload: ["image": .string(image.reference), "code": .string(told.code.rawValue), "message": .string(told.message)])
+            try await finish(&image, .failed, told, [event])
         } catch {
             log.warning("failed refresh not written down", ("image", "\(reference)"), ("error", String(describing: error)))
         }

@@ -109,10 +109,10 @@ extension ImageKeeper {
                 outcome.version = target
                 try await swap(&image, target, reference)
                 try await roll(to: target, &image, reference, &outcome)
-            } catch let error as any CodedError {
-                outcome.failure = Failure(error.code, error.message, next: error.next, details: error.details)
-            } catch {
+            } catch is CancellationError {
                 outcome.failure = Failure(.shuttingDown, "the rollback was interrupted; it goes on at the next start")
+            } catch {
+                outcome.failure = await fail(reference, error)
             }
             return outcome
         }
@@ -179,10 +179,10 @@ extension ImageKeeper {
             do {
                 var image = try await tracked(reference)
                 try await roll(to: target, &image, reference, &outcome)
-            } catch let error as any CodedError {
-                outcome.failure = Failure(error.code, error.message, next: error.next)
-            } catch {
+            } catch is CancellationError {
                 outcome.failure = Failure(.shuttingDown, "the refresh was interrupted; it goes on at the next start")
+            } catch {
+                outcome.failure = await fail(reference, error)
             }
             return outcome
         }

@@ -72,7 +72,7 @@ extension ImageKeeper {
         }
     }
 
-    private static let pace: Duration = .seconds(5)
+    private static let pace: Duration = .seconds(30)
 
     /// One round. `spawn` runs a check beside all others: a registry that is down holds up nobody.
     func tick(_ spawn: (@escaping @Sendable () async -> Void) -> Void) async {

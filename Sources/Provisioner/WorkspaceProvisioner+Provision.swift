@@ -45,7 +45,7 @@ extension WorkspaceProvisioner {
     }
 
     /// Everything that can be judged without the engine: the template, the environment it requires, the files, the directory to mount.
-    private func recipe(for attempt: ProvisionAttempt) async throws -> ContainerRecipe {
+    func recipe(for attempt: ProvisionAttempt) async throws -> ContainerRecipe {
         let workspace = attempt.workspace
         let template = try await template(of: workspace)
         let secrets = try await records.secrets(of: workspace.id)

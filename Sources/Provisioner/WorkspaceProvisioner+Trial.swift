@@ -42,6 +42,12 @@ extension WorkspaceProvisioner: ImageTrying {
         guard former.imageID != image.id else { return .skipped("it is on this version already") }
         guard try await isIdle(id) else { return .skipped("it is at work") }
         let token = tokens.issue()
+        // A template that is gone or wants more now is not the image's fault, and is known before anything is touched.
+        do {
+            _ = try await recipe(for: ProvisionAttempt(workspace: row, token: token))
+        } catch let error as Failure {
+            return .skipped("it cannot be made now: \(error.message)")
+        }
         guard let begun = try await records.beginTrial(of: id, token: token.digest, keeping: former.id) else {
             return .skipped("it was changed meanwhile")
         }

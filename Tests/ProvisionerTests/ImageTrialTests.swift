@@ -158,6 +158,38 @@ struct ImageTrialTests {
         #expect(try world.row(id).kept == nil && world.row(id).generation == 2)
     }
 
+    @Test("a restart in the middle of a trial wins: one container, of the newest generation")
+    func restarted() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        let id = try await online(world, provisioner)
+        let trial = Task { try await provisioner.replaceContainer(of: id, with: Self.next, limit: .seconds(60)) }
+        await awaiting(world)
+        _ = try await provisioner.restart(id, RestartOptions())
+        await #expect(throws: CancellationError.self) { try await trial.value }
+        await provisioner.idle()
+        let next = await world.boot()
+        await next.idle()
+        #expect(try world.onlyBox(of: id).facts.generation == 3)
+        try await beat(world, id)
+        #expect(try world.row(id).status == .online && world.row(id).kept == nil)
+    }
+
+    @Test("a workspace whose template is gone is left alone, and the image is not to blame")
+    func templateGone() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        let id = try await online(world, provisioner)
+        let before = try world.onlyBox(of: id).facts.id
+        world.templates.set(TemplateCatalog())
+        let outcome = try await provisioner.replaceContainer(of: id, with: Self.next, limit: .seconds(1))
+        guard case .skipped = outcome else {
+            Issue.record("\(outcome)")
+            return
+        }
+        #expect(try world.onlyBox(of: id).facts.id == before && world.row(id).status == .online)
+    }
+
     @Test("a delete in the middle of a trial takes both containers")
     func deleted() async throws {
         let world = try World()

@@ -73,6 +73,18 @@ struct ImageRecordingTests {
         }
     }
 
+    @Test("a new generation that somebody wants ends the trial", arguments: RecordsKind.present)
+    func restartedMeanwhile(_ kind: RecordsKind) async throws {
+        try await RecordsFixture.with(kind) { fixture in
+            let agent = try await fixture.workspace(.init(.online))
+            let (tried, wanted) = (fixture.tokens.issue(), fixture.tokens.issue())
+            _ = try await fixture.store.beginTrial(of: agent.id, token: tried.digest, keeping: "old").orFail()
+            let row = try await fixture.store.beginGeneration(of: agent.id, token: wanted.digest).orFail()
+            #expect((row.generation, row.kept) == (3, nil))
+            #expect(try await fixture.row(agent).kept == nil)
+        }
+    }
+
     @Test("what rests, waits or is gone is not tried on", arguments: RecordsKind.present)
     func untried(_ kind: RecordsKind) async throws {
         try await RecordsFixture.with(kind) { fixture in

@@ -175,6 +175,7 @@ extension FakeRecords: ProvisionRecording {
             if let token {
                 state.revokeTokens(of: id)
                 state.rows[id]?.generation += 1
+                state.rows[id]?.kept = nil
                 state.tokens[token.hash] = Token(workspace: id, generation: row.generation + 1)
             }
             state.rows[id]?.provisionStartedAt = clock.now()

@@ -70,7 +70,7 @@ public protocol ProvisionRecording: WorkspaceReading, OperationReading {
     func insert(_ new: NewWorkspace) async throws -> Workspace
     func secrets(of id: WorkspaceID) async throws -> WorkspaceSecrets
     /// Moves the row to `provisioning` by the status machine and restarts the provision clock. With `token`, a new generation begins: the
-    /// number is raised and every earlier token revoked. Without, the container that is there is started again under its own token.
+    /// number is raised, every earlier token revoked, and a trial ended. Without, the container that is there is started again under its own token.
     /// nil, and nothing changed, when the row is missing or in none of the statuses of `from`.
     func startProvision(of id: WorkspaceID, token: TokenDigest?, from: Set<WorkspaceStatus>) async throws -> Workspace?
     /// Notes the generation's container and the version of its image that it was made from.

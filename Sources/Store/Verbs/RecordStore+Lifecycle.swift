@@ -6,6 +6,8 @@ extension RecordStore {
             guard var workspace = try transaction.lock(id) else { return nil }
             guard workspace.status != .removed, from.contains(workspace.status) else { return nil }
             workspace.generation += token == nil ? 0 : 1
+            // A new generation that somebody wants ends a trial: there is nothing to go back to.
+            if token != nil { workspace.kept = nil }
             workspace.provisionStartedAt = transaction.now
             workspace.updatedAt = transaction.now
             if let transition = WorkspaceStatusMachine.apply(.provisionStarted, to: workspace.condition) {

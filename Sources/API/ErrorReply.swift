@@ -5,7 +5,9 @@ import Model
 enum ErrorReply {
     static func response(_ error: any CodedError) -> Response {
         var body = error.report
+        // Where existing clients look for them.
         if error.code == .workspaceRemoved { body["deleted"] = true }
+        if let known = error.details["known_runtimes"] { body["known_runtimes"] = known }
         return .json(status(of: error.code), .object(body))
     }
 

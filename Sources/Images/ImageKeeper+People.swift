@@ -63,7 +63,7 @@ extension ImageKeeper {
     private func checked(_ runtimes: [String], _ catalog: ImageCatalog) throws -> [String] {
         for runtime in runtimes where !catalog.known.contains(runtime) && catalog.references(of: runtime).isEmpty {
             throw Failure(
-                .runtimeUnknown, "unknown runtime: \(runtime)", next: "Name one of details.known_runtimes.",
+                .runtimeUnknown, "unknown runtime: \(runtime)", next: "Known are: \(catalog.known.joined(separator: ", ")).",
                 details: ["known_runtimes": .array(catalog.known.map(JSONValue.string))])
         }
         return runtimes

@@ -24,7 +24,7 @@ extension ImageKeeper {
                 return try await stop(failure, target, &image, reference, &outcome)
             }
         }
-        try await finish(&image, .done, nil, [audit(.imageRolledOut, image, target)])
+        try await finish(&image, .done, nil, outcome.recreated.isEmpty ? [] : [audit(.imageRolledOut, image, target)])
     }
 
     /// Returns why one of them was put back; the others of its batch were finished all the same.

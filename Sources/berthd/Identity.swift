@@ -22,13 +22,10 @@ struct Identity: Sendable {
         sealingKey = try Self.key(configuration, home, random)
     }
 
-    /// The file wins over nothing, the variable over the file; a new choice is written down, because labels outlive variables.
+    /// The file wins over nothing, the variable over the file. A variable's choice is not written down yet: its database may refuse it.
     private static func instance(_ configuration: Configuration, _ home: StateHome, _ random: SodiumRandom) throws -> InstanceID {
         let path = StateFile.instanceID.path(in: home.path)
-        if let chosen = configuration.instanceID {
-            try PrivateFile.write(chosen.text, to: path)
-            return chosen
-        }
+        if let chosen = configuration.instanceID { return chosen }
         let text = try PrivateFile.text(path, orCreate: { InstanceID(random: random).text }).text
         guard let instance = InstanceID(text) else {
             throw Failure(
@@ -37,6 +34,13 @@ struct Identity: Sendable {
             )
         }
         return instance
+    }
+
+    /// Writes down whom the database has accepted, because labels outlive variables.
+    func remember(in home: StateHome) throws {
+        let path = StateFile.instanceID.path(in: home.path)
+        guard try PrivateFile.text(path) != instance.text else { return }
+        try PrivateFile.write(instance.text, to: path)
     }
 
     private static func key(_ configuration: Configuration, _ home: StateHome, _ random: SodiumRandom) throws -> [UInt8] {

@@ -41,6 +41,7 @@ struct Services: Sendable {
             location, instance: identity.instance, sealer: SecretSealer(key: identity.sealingKey, random: random), clock: clock,
             random: random,
             log: log, onCommitted: { hub.publish($0) })
+        try identity.remember(in: home)
         let transport = CurlTransport()
         let logins = logins(configuration, log)
         let engine = engine(configuration, instance: identity.instance, logins: logins, transport: transport, log: log)

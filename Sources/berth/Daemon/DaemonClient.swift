@@ -69,7 +69,7 @@ struct DaemonClient: Sendable {
         }
         let message = body?["error"]?.string ?? "the daemon answered \(status)"
         return CommandError(
-            exitCode(status, code), code: code, message, next: hint(code) ?? body?["next"]?.string)
+            exitCode(status, code), code: code, message, next: hint(code, body) ?? body?["next"]?.string)
     }
 
     private static func exitCode(_ status: Int, _ code: String) -> ExitCode {
@@ -86,11 +86,18 @@ struct DaemonClient: Sendable {
     }
 
     /// What a person at a shell does about it, where the daemon's own advice is for HTTP clients.
-    private static func hint(_ code: String) -> String? {
+    private static func hint(_ code: String, _ body: JSONValue?) -> String? {
         switch ErrorCode(rawValue: code) {
         case .adminAuthRequired, .adminAuthInvalid:
             "Set BERTH_TOKEN, or STATE_DIR to the daemon's state directory so that its admin-token file is found."
-        case .workspaceUnavailable: "'berth workspaces watch WORKSPACE' shows when it is online."
+        case .workspaceUnavailable:
+            switch body?["status"]?.string.flatMap(WorkspaceStatus.init(rawValue:)) {
+            case .paused: "'berth workspaces resume WORKSPACE' starts it again."
+            case .failed: "'berth workspaces get WORKSPACE' says why; 'berth workspaces restart WORKSPACE' tries again."
+            case .hibernated, .hibernating: "It is being woken: send the message again in a few seconds."
+            case .provisioning, .online, .degraded, .offline, .awaitingAgent, .removed, nil:
+                body?["next"]?.string ?? "'berth workspaces watch WORKSPACE' shows when it is online."
+            }
         default: nil
         }
     }

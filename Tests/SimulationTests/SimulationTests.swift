@@ -50,7 +50,7 @@ struct SimulationTests {
 
     @Test("every kind of fault really happens, and every action is taken")
     func everything() throws {
-        let run = try SimulationProgram("--seed", "13", "--steps", "60000")
+        let run = try SimulationProgram("--seed", "13", "--steps", "300000")
         #expect(run.status == 0)
         let actions = try #require(run.line("  action:"))
         for action in [

@@ -130,7 +130,7 @@ extension ImageSource {
         } catch let failure as RegistryFailure {
             // The engine got an answer where we got none: it may have another way there.
             let heard = error.code != .pullFailed
-            return heard && [.registryUnknown, .registryUnreachable].contains(failure.code) ? error : failure
+            return heard && [.registryUnknown, .registryUnreachable].contains(failure.code) ? error : failure.about(reference)
         } catch {
             return error
         }
@@ -151,6 +151,12 @@ extension RandomSource {
 }
 
 extension RegistryFailure {
+    /// With the image's name, for people who read no details.
+    fileprivate func about(_ reference: ImageReference) -> RegistryFailure {
+        RegistryFailure(
+            code, "the image \(reference) cannot be pulled: \(message)", next: next, details: details, retryAfter: retryAfter)
+    }
+
     /// Whether the same question may be answered later without anybody doing something.
     var mayPass: Bool { code == .rateLimited || code == .registryError }
 }

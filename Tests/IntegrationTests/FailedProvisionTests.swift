@@ -10,7 +10,7 @@ struct FailedProvisionTests {
     func imageMissing(database: Database) async throws {
         // A registry nobody serves: the pull itself fails. `ImagePullTests` has a registry that answers.
         try await failing(database, config: "runtime: echo\nimage: 127.0.0.1:1/no-such-image:1\n") { row, world in
-            expectFailure(row, .pullFailed, cause: "no-such-image")
+            expectFailure(row, .registryUnreachable, cause: "no-such-image")
             try await expectNothingLeft(world)
         }
     }

@@ -115,7 +115,7 @@ extension ImageKeeper {
     }
 
     private func note(_ plan: RolloutPlan, _ outcome: inout ImageOutcome) async throws {
-        outcome.recreated = plan.replaced.map(\.containerName)
+        outcome.recreated = plan.replaced.map(\.id.containerName)
         outcome.skipped = plan.skipped
     }
 }

@@ -12,12 +12,20 @@ extension ImageKeeper {
     /// Brings the image's new version here, lets it prove itself, makes it the one that workspaces run, and replaces those that run another
     /// when that was asked for. What goes wrong is in the outcome, and written down with the image.
     func refresh(_ reference: ImageReference, _ ask: RefreshAsk) async -> ImageOutcome {
+        await outcome(of: reference) { try await self.refreshNow(reference, ask, &$0) }
+    }
+
+    /// Runs `body` alone among all that is done about the image. What goes wrong ends up in the outcome; what a stop interrupts stays under
+    /// way in the records, and the next start goes on with it.
+    func outcome(
+        of reference: ImageReference, _ body: (inout ImageOutcome) async throws -> Void
+    ) async -> ImageOutcome {
         await turns.run(reference.description) {
             var outcome = ImageOutcome(reference: reference.description)
             do {
-                try await refreshNow(reference, ask, &outcome)
+                try await body(&outcome)
             } catch is CancellationError {
-                outcome.failure = Failure(.shuttingDown, "the daemon is stopping; the refresh goes on at its next start")
+                outcome.failure = Failure(.shuttingDown, "the daemon is stopping; its next start goes on with this")
             } catch {
                 outcome.failure = await fail(reference, error)
             }
@@ -70,8 +78,8 @@ extension ImageKeeper {
         try await records.save(image, retired: [], audit: [])
     }
 
-    /// Ends what is under way as failed. Nothing was changed for workspaces.
-    func fail(_ reference: ImageReference, _ error: any Error) async -> Failure {
+    /// Ends what is under way as failed: what was replaced until then stays.
+    private func fail(_ reference: ImageReference, _ error: any Error) async -> Failure {
         let coded = error as? any CodedError
         let failure = Failure(
             coded?.code ?? .internalError, coded?.message ?? "the refresh failed", next: coded?.next ?? "See the daemon's log.",
@@ -81,10 +89,7 @@ extension ImageKeeper {
             var image = try await tracked(reference)
             guard let rollout = image.rollout, !rollout.state.isOver else { return failure }
             let told = ImageFailure(code: failure.code, message: failure.message, at: clock.now())
-            let event = AuditEvent(
-                kind: .imageRefreshFailed, workspaceID: nil, at: told.at,
-                payload: ["image": .string(image.reference), "code": .string(told.code.rawValue), "message": .string(told.message)])
-            try await finish(&image, .failed, told, [event])
+            try await finish(&image, .failed, told, [audit(.imageRefreshFailed, image, nil, told)])
         } catch {
             log.warning("failed refresh not written down", ("image", "\(reference)"), ("error", String(describing: error)))
         }
@@ -105,7 +110,7 @@ extension ImageKeeper {
         if let template = catalog.canary(of: reference.description) {
             do {
                 try await trying.prove(image: target.id, template: template, limit: settings.proofLimit)
-            } catch let error as any CodedError where !error.isAboutUs {
+            } catch let error as any CodedError where !error.isAboutTheHost {
                 let failure = ImageFailure(code: error.code, message: "the canary: \(error.message)", at: clock.now())
                 outcome.failure = try await refuse(target, &image, failure)
                 return false
@@ -123,7 +128,7 @@ extension ImageKeeper {
     ) async throws -> Bool {
         switch try await replace(row, target) {
         case .replaced:
-            outcome.recreated.append(row.containerName)
+            outcome.recreated.append(row.id.containerName)
             return true
         case .putBack(let failure):
             outcome.failure = try await refuse(target, &image, failure)
@@ -166,11 +171,7 @@ extension ImageKeeper {
         image.rollout?.state = .refused
         image.rollout?.endedAt = clock.now()
         image.rollout?.failure = failure
-        var event = audit(.imageRefused, image, target)
-        event = AuditEvent(
-            kind: event.kind, workspaceID: nil, at: event.at,
-            payload: event.payload.with("code", .string(failure.code.rawValue)).with("message", .string(failure.message)))
-        try await records.save(image, retired: [retire(target, reference)], audit: [event])
+        try await records.save(image, retired: [retire(target, reference)], audit: [audit(.imageRefused, image, target, failure)])
         metrics.refused()
         log.error("new version refused", ("image", image.reference), ("digest", Self.short(target.name)), ("reason", failure.message))
         return Failure(
@@ -193,10 +194,19 @@ extension ImageKeeper {
         RetiredImage(id: version.id, reference: reference.description, digest: version.digest, since: clock.now())
     }
 
-    func audit(_ kind: AuditEvent.Kind, _ image: TrackedImage, _ version: ImageVersion) -> AuditEvent {
-        AuditEvent(
-            kind: kind, workspaceID: nil, at: clock.now(),
-            payload: ["image": .string(image.reference), "image_id": .string(version.id), "digest": .optional(version.digest)])
+    func audit(
+        _ kind: AuditEvent.Kind, _ image: TrackedImage, _ version: ImageVersion?, _ failure: ImageFailure? = nil
+    ) -> AuditEvent {
+        var payload: JSONObject = ["image": .string(image.reference)]
+        if let version {
+            payload["image_id"] = .string(version.id)
+            payload["digest"] = .optional(version.digest)
+        }
+        if let failure {
+            payload["code"] = .string(failure.code.rawValue)
+            payload["message"] = .string(failure.message)
+        }
+        return AuditEvent(kind: kind, workspaceID: nil, at: clock.now(), payload: payload)
     }
 }
 
@@ -207,24 +217,4 @@ extension ImageVersion {
     static let keptRepository = "berth/kept"
 
     var keptName: String { "\(Self.keptRepository):\(id.drop { $0 != ":" }.dropFirst().prefix(12))" }
-}
-
-extension CodedError {
-    /// Whether engine or store could not be asked, which says nothing about the image.
-    fileprivate var isAboutUs: Bool {
-        self is StoreError || (self as? BackendError)?.kind == .unavailable || [.engineUnavailable, .engineTimeout].contains(code)
-    }
-}
-
-extension JSONObject {
-    func with(_ key: String, _ value: JSONValue) -> JSONObject {
-        var copy = self
-        copy[key] = value
-        return copy
-    }
-}
-
-extension Workspace {
-    /// As the engine lists it.
-    var containerName: String { "ws-\(id.prefix12)" }
 }

@@ -39,7 +39,7 @@ extension ImageKeeper {
         for (row, result) in ended {
             switch result {
             case .replaced:
-                outcome.recreated.append(row.containerName)
+                outcome.recreated.append(row.id.containerName)
                 image.rollout?.done += 1
             case .skipped(let reason): outcome.skipped.append(RefreshSkip(name: row.name, reason: reason))
             case .putBack(let reason):
@@ -101,20 +101,12 @@ extension ImageKeeper {
 extension ImageKeeper {
     /// Makes the previous version the current one again, and replaces what runs another.
     func rollBack(_ reference: ImageReference) async -> ImageOutcome {
-        await turns.run(reference.description) {
-            var outcome = ImageOutcome(reference: reference.description)
-            do {
-                var image = try await tracked(reference)
-                let target = try await previous(of: image, reference)
-                outcome.version = target
-                try await swap(&image, target, reference)
-                try await roll(to: target, &image, reference, &outcome)
-            } catch is CancellationError {
-                outcome.failure = Failure(.shuttingDown, "the rollback was interrupted; it goes on at the next start")
-            } catch {
-                outcome.failure = await fail(reference, error)
-            }
-            return outcome
+        await outcome(of: reference) { outcome in
+            var image = try await self.tracked(reference)
+            let target = try await self.previous(of: image, reference)
+            outcome.version = target
+            try await self.swap(&image, target, reference)
+            try await self.roll(to: target, &image, reference, &outcome)
         }
     }
 
@@ -163,28 +155,14 @@ extension ImageKeeper {
         guard let rollout = image.rollout else { return }
         let reference = ImageReference(image.reference)
         log.info("going on with a refresh", ("image", image.reference), ("state", rollout.state.rawValue))
-        if rollout.state == .rolling, let current = image.current, current.name == rollout.target {
-            let outcome = await goOn(reference, current)
-            if let failure = outcome.failure {
-                log.warning("refresh not finished", ("image", image.reference), ("error", failure.description))
-            }
-        } else {
+        guard rollout.state == .rolling, let current = image.current, current.name == rollout.target else {
             _ = await refresh(reference, RefreshAsk(recreates: rollout.recreates))
+            return
         }
-    }
-
-    private func goOn(_ reference: ImageReference, _ target: ImageVersion) async -> ImageOutcome {
-        await turns.run(reference.description) {
-            var outcome = ImageOutcome(reference: reference.description)
-            do {
-                var image = try await tracked(reference)
-                try await roll(to: target, &image, reference, &outcome)
-            } catch is CancellationError {
-                outcome.failure = Failure(.shuttingDown, "the refresh was interrupted; it goes on at the next start")
-            } catch {
-                outcome.failure = await fail(reference, error)
-            }
-            return outcome
+        // The version is accepted, or the one before is back: only workspaces are left.
+        _ = await outcome(of: reference) { outcome in
+            var image = try await self.tracked(reference)
+            try await self.roll(to: current, &image, reference, &outcome)
         }
     }
 }

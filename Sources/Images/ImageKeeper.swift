@@ -25,7 +25,7 @@ public final class ImageKeeper: ImageKeeping {
     let random: any RandomSource
     let log: any LogSink
     /// One refresh of an image at a time.
-    let turns = KeyedTurns()
+    let turns = Lanes<String>()
     let memory = Mutex(Memory())
 
     public init(

@@ -128,6 +128,12 @@ extension CodedError {
     public var next: String? { nil }
     public var details: JSONObject { JSONObject() }
     public var description: String { "\(code.rawValue): \(message)" }
+
+    /// Whether it tells of an engine, a disk, a network or a store, and so nothing about the image that was to run.
+    public var isAboutTheHost: Bool {
+        self is StoreError || (self as? BackendError)?.kind == .unavailable
+            || [.engineUnavailable, .engineTimeout, .enginePermissionDenied, .diskFull, .networkMissing, .nameConflict].contains(code)
+    }
 }
 
 /// The plain carrier of a `CodedError`, for failures that no module's own error type describes better.

@@ -14,6 +14,9 @@ public struct WorkspaceID: Sendable, Hashable, CustomStringConvertible {
 
     /// The first 12 characters, as container and volume names carry them.
     public var prefix12: String { String(text.prefix(12)) }
+
+    /// What its container is called.
+    public var containerName: String { "ws-\(prefix12)" }
 }
 
 /// UUIDs as text: version 4 made from a port, and the one accepted spelling.

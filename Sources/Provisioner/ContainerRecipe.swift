@@ -10,9 +10,7 @@ struct ContainerRecipe: Sendable {
     let hostDirectory: String?
     let settings: ProvisionSettings
 
-    static func name(of id: WorkspaceID) -> String { "ws-\(id.prefix12)" }
-
-    var name: String { Self.name(of: workspace.id) }
+    var name: String { workspace.id.containerName }
     /// What a former container is called while another image is tried on its workspace.
     var keptName: String { "\(name)-kept" }
     var configsVolume: String { "\(name)-configs" }

@@ -64,6 +64,8 @@ extension WorkspaceProvisioner: ImageTrying {
             throw cancelled  // Whoever cancelled it has decided what becomes of it; else the reconciler settles the trial.
         } catch {
             let cause: any Error = (error as? ProvisionInterrupted)?.cause ?? error
+            // An engine or a store that went away says nothing about the image, and can do nothing about the trial: the reconciler settles it.
+            if let coded = cause as? any CodedError, coded.isAboutTheHost { throw cause }
             let failure = await failure(of: attempt.workspace, cause)
             log.warning("put back", ("workspace", attempt.id.text), ("code", failure.code.rawValue), ("reason", failure.message))
             try await unbroken { try await self.putBack(attempt.id) }
@@ -96,6 +98,7 @@ extension WorkspaceProvisioner: ImageTrying {
             throw Failure(now.failure?.code ?? .startFailed, now.failure?.message ?? "it failed", next: now.failure?.next)
         case .offline, .paused, .hibernated, .hibernating, .awaitingAgent, .removed: throw CancellationError()
         }
+        // An engine that does not answer now is asked again.
         if let container = now.containerID, let facts = try? await backend.container(container), let exit = ContainerExit(facts) {
             throw exit
         }
@@ -133,13 +136,15 @@ extension WorkspaceProvisioner {
             return try await records.endTrial(of: id)
         }
         for other in own where other.id != kept.id { try await backend.removeContainer(other.id) }
-        try await backend.rename(kept.id, to: ContainerRecipe.name(of: id))
+        try await backend.rename(kept.id, to: id.containerName)
         let token = tokens.issue()
         let secrets = try await records.secrets(of: id)
         let files = ConfigFiles.all(row, template: [], token: token.plaintext, secretFiles: secrets.files)
         try await backend.copy(ConfigFiles.credentials(in: files), into: kept.id, at: "/configs")
         let version = try await version(of: former)
-        guard let begun = try await records.returnToKept(kept, of: id, token: token.digest, version: version) else { return }
+        guard let begun = try await records.returnToKept(kept, of: id, token: token.digest, version: version),
+            begun.status == .provisioning
+        else { return }
         do {
             try await start(kept.id, begun)
         } catch {

@@ -17,7 +17,7 @@ public final class WorkspaceProvisioner: Sendable {
     let log: any LogSink
     let settings: ProvisionSettings
 
-    let lanes = Lanes()
+    let lanes = Lanes<WorkspaceID>()
     let provisions: Slots
     /// Starting what is there again is short, and must not wait behind pulls.
     let restarts: Slots

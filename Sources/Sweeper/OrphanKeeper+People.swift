@@ -34,7 +34,7 @@ extension OrphanKeeper {
     public func perform(_ act: OrphanAct, on ids: [WorkspaceID]?, dryRun: Bool) async throws -> [OrphanOutcome] {
         // A dry run decides nothing, and waits for nobody.
         guard !dryRun else { return try await performNow(act, on: ids, dryRun: true) }
-        return try await turns.run { try await performNow(act, on: ids, dryRun: false) }
+        return try await turns.run(instance) { try await performNow(act, on: ids, dryRun: false) }
     }
 
     private func performNow(_ act: OrphanAct, on ids: [WorkspaceID]?, dryRun: Bool) async throws -> [OrphanOutcome] {

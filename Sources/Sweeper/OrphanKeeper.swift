@@ -30,7 +30,7 @@ public final class OrphanKeeper: OrphanKeeping {
     let onAdopted: @Sendable () -> Void
     let memory = Mutex(Memory())
     /// A sweep and what people decide never run at once: a decision made before a person's would be carried out after it.
-    let turns = Turns()
+    let turns = Lanes<InstanceID>()
 
     public init(
         records: any OrphanRecording,
@@ -86,7 +86,7 @@ public final class OrphanKeeper: OrphanKeeping {
     /// One cycle. Throws, and has done nothing, when store or engine cannot be read.
     public func sweep() async throws {
         guard plan.policy.mode != .off else { return }
-        try await turns.run { try await sweepNow() }
+        try await turns.run(instance) { try await sweepNow() }
     }
 
     private func sweepNow() async throws {

@@ -24,9 +24,7 @@ struct ImageRefreshTests {
         #expect(image.previous == ImageVersion(id: "id-sha256:a", digest: "sha256:a"))
         #expect(image.rollout?.state == .done)
         #expect((image.rollout?.done, image.rollout?.total) == (2, 2))
-        #expect(
-            fixture.engine.imageID("berth/kept:sha256:a") != nil
-                || fixture.engine.imageID(ImageVersion(id: "id-sha256:a", digest: nil).keptName) != nil)
+        #expect(fixture.engine.imageID(ImageVersion(id: "id-sha256:a", digest: nil).keptName) == "id-sha256:a", "kept by a name of ours")
         let kinds = try await fixture.records.auditEvents(after: 0, limit: 9).map(\.kind)
         #expect(kinds == [.imageAccepted, .imageRolledOut])
     }
@@ -85,6 +83,32 @@ struct ImageRefreshTests {
         #expect(image.rollout?.state == .failed)
     }
 
+    @Test("an engine that goes away in the middle of a trial says nothing about the version, either")
+    func engineAwayInTrial() async throws {
+        let fixture = try KeeperFixture(canary: false)
+        try await fixture.bring("sha256:a")
+        try await fixture.workspaces("one")
+        fixture.publish("sha256:b")
+        fixture.hands.fail(BackendError(.unavailable, .engineUnavailable, "away"))
+        let report = try await fixture.refresh()
+        #expect(report.outcomes.first?.failure?.code == .engineUnavailable)
+        let image = try await fixture.image
+        #expect(image.refused == nil)
+        #expect(image.rollout?.state == .failed)
+        #expect(try await fixture.records.auditEvents(after: 0, limit: 9).map(\.kind) == [.imageRefreshFailed])
+    }
+
+    @Test("a row whose image no engine takes spoils nobody's list")
+    func malformedRow() async throws {
+        let fixture = try KeeperFixture()
+        try await fixture.bring("sha256:a")
+        try await fixture.workspaces("one")
+        var row = try #require(fixture.records.rows.first)
+        row.image = "../../x"
+        fixture.records.arrange(row)
+        #expect(try await fixture.keeper.report().map(\.image.reference) == [Self.reference])
+    }
+
     @Test("where no template starts without secrets, the first workspace shows whether the version works")
     func firstIsCanary() async throws {
         let fixture = try KeeperFixture(canary: false)
@@ -98,7 +122,6 @@ struct ImageRefreshTests {
         #expect(fixture.engine.imageID(Self.reference) == "id-sha256:a")
         #expect(fixture.hands.proofs.isEmpty)
 
-        fixture.publish("sha256:c")
         let fine = try KeeperFixture(canary: false)
         try await fine.bring("sha256:a")
         try await fine.workspaces("one", "two", "three")

@@ -77,7 +77,7 @@ final class FakeHands: ImageTrying {
         var broken: [String: ErrorCode] = [:]
         var busy: Set<String> = []
         var replaced: [String] = []
-        var onReplace: (@Sendable () async -> Void)?
+        var failure: BackendError?
     }
 
     private let engine: FakeEngine
@@ -96,7 +96,8 @@ final class FakeHands: ImageTrying {
     /// Its new container does not come back.
     func breakOn(_ name: String, _ code: ErrorCode = .containerExited) { state.withLock { $0.broken[name] = code } }
     func setBusy(_ names: Set<String>) { state.withLock { $0.busy = names } }
-    func whenReplacing(_ act: @escaping @Sendable () async -> Void) { state.withLock { $0.onReplace = act } }
+    /// No container can be replaced now.
+    func fail(_ failure: BackendError) { state.withLock { $0.failure = failure } }
 
     func prove(image: String, template: Template, limit: Duration) async throws {
         try state.withLock {
@@ -106,8 +107,7 @@ final class FakeHands: ImageTrying {
     }
 
     func replaceContainer(of id: WorkspaceID, with image: ImageVersion, limit: Duration) async throws -> ReplaceOutcome {
-        await state.withLock { $0.onReplace }?()
-        try Task.checkCancellation()
+        if let failure = state.withLock({ $0.failure }) { throw failure }
         guard let row = records.row(id) else { return .skipped("gone") }
         if let code = state.withLock({ $0.broken[row.name] }) {
             return .putBack(ImageFailure(code: code, message: "it ended", at: Timestamp(seconds: 1)))

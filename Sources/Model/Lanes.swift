@@ -1,19 +1,19 @@
-import Synchronization
+internal import Synchronization
 
-/// Lets one body at a time run for each key, in the order they came.
-final class KeyedTurns: Sendable {
-    private let waiting = Mutex<[String: [CheckedContinuation<Void, Never>]]>([:])
+/// One lane for each key: whoever enters waits for those before, in order. A lane that nobody is in takes no memory.
+public final class Lanes<Key: Hashable & Sendable>: Sendable {
+    private let waiting = Mutex<[Key: [CheckedContinuation<Void, Never>]]>([:])
 
-    func run<Result: Sendable>(_ key: String, _ body: () async throws -> Result) async rethrows -> Result {
+    public init() {}
+
+    /// Runs `body` alone among all bodies for `key`. Waiting cannot be cancelled: whoever is in the lane can.
+    public func run<Result: Sendable>(_ key: Key, _ body: () async throws -> Result) async rethrows -> Result {
         await enter(key)
         defer { leave(key) }
         return try await body()
     }
 
-    /// Whether somebody has the turn now.
-    func isTaken(_ key: String) -> Bool { waiting.withLock { $0[key] != nil } }
-
-    private func enter(_ key: String) async {
+    private func enter(_ key: Key) async {
         await withCheckedContinuation { continuation in
             let free = waiting.withLock { waiting in
                 if waiting[key] == nil {
@@ -27,7 +27,7 @@ final class KeyedTurns: Sendable {
         }
     }
 
-    private func leave(_ key: String) {
+    private func leave(_ key: Key) {
         let next = waiting.withLock { waiting -> CheckedContinuation<Void, Never>? in
             guard let first = waiting[key]?.first else {
                 waiting[key] = nil

@@ -82,15 +82,8 @@ public final class RegistryClient: ManifestLooking {
 
     private func digest(_ answer: IncomingResponse, _ question: Question) throws -> String {
         guard answer.status == 200 else { throw question.failure(answer, now: clock.now()) }
-        guard let digest = answer.headers["Docker-Content-Digest"], Self.isDigest(digest) else { throw question.noDigest }
+        guard let digest = answer.headers["Docker-Content-Digest"], ImageReference.isDigest(digest) else { throw question.noDigest }
         return digest
-    }
-}
-
-extension RegistryClient {
-    /// What a registry says becomes part of a reference.
-    private static func isDigest(_ text: String) -> Bool {
-        text.hasPrefix("sha256:") && text.utf8.count == 71 && text.dropFirst(7).allSatisfy(\.isHexDigit)
     }
 }
 

@@ -15,14 +15,17 @@ struct ImageCatalog: Sendable {
         known = Set(catalog.templates.map(\.runtime)).union(overrides.keys).union(StockRuntimes.images.keys).sorted()
         for template in catalog.templates.sorted(by: { $0.id < $1.id }) {
             let image = overrides[template.runtime] ?? template.image ?? StockRuntimes.images[template.runtime]
-            guard let image else { continue }
+            guard let image, ImageReference.isWellFormed(image) else { continue }
             let reference = ImageReference(image).description
             runtimes[reference, default: []].insert(template.runtime)
             templates[reference, default: []].append(template)
         }
-        for (runtime, image) in overrides { runtimes[ImageReference(image).description, default: []].insert(runtime) }
+        for (runtime, image) in overrides where ImageReference.isWellFormed(image) {
+            runtimes[ImageReference(image).description, default: []].insert(runtime)
+        }
         for row in rows where !row.external && !row.isCanary && row.status != .removed {
-            guard let image = row.image else { continue }
+            // A row of an earlier version may have one that no engine takes.
+            guard let image = row.image, ImageReference.isWellFormed(image) else { continue }
             let reference = ImageReference(image).description
             runtimes[reference, default: []].insert(row.runtime)
             workspaces[reference, default: []].append(row)

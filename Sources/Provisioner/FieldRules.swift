@@ -55,8 +55,8 @@ enum FieldRules {
     }
 
     static func checkImage(_ image: String) throws {
-        guard image.utf8.count <= 255, image.unicodeScalars.allSatisfy({ $0.value > 32 && $0.value < 127 }), !image.hasPrefix("-") else {
-            throw invalidField("image", "is not an image reference")
+        guard ImageReference.isWellFormed(image) else {
+            throw invalidField("image", "is not an image reference such as registry.example:5000/team/app:1")
         }
     }
 

@@ -89,9 +89,9 @@ struct WorkspaceVerdict {
         if row.isCanary, row.status != .removed { return .removeCanary(row.id, reason: "nobody watches it") }
         guard row.kept != nil else { return nil }
         switch row.status {
-        case .provisioning, .online, .degraded, .offline, .failed:
+        case .provisioning, .online, .degraded, .offline, .failed, .paused, .hibernated:
             return .settleTrial(row.id, reason: "nobody watches its trial of another image")
-        case .paused, .hibernated, .hibernating, .awaitingAgent, .removed: return nil
+        case .hibernating, .awaitingAgent, .removed: return nil
         }
     }
 

@@ -158,6 +158,45 @@ struct ImageTrialTests {
         #expect(try world.row(id).kept == nil && world.row(id).generation == 2)
     }
 
+    @Test("an engine that goes away in the middle is not the image's fault, and the former container comes back with it")
+    func engineGoesAway() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        let id = try await online(world, provisioner)
+        let former = try world.onlyBox(of: id).facts.id
+        world.engine.faults.on("copy", nth: world.engine.faults.count(of: "copy") + 1, .fail(BackendError.down))
+        let failure = await code { _ = try await provisioner.replaceContainer(of: id, with: Self.next, limit: .seconds(60)) }
+        #expect(failure == .engineUnavailable)
+        _ = await world.boot()
+        #expect(try world.onlyBox(of: id).facts.id == former)
+        try await beat(world, id)
+        #expect(try world.row(id).status == .online && world.row(id).kept == nil)
+    }
+
+    @Test("a pause in the middle of a trial leaves the former container alone, at rest, and a resume starts it")
+    func paused() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        let id = try await online(world, provisioner)
+        let former = try world.onlyBox(of: id).facts.id
+        let trial = Task { try await provisioner.replaceContainer(of: id, with: Self.next, limit: .seconds(60)) }
+        await awaiting(world)
+        _ = try await provisioner.pause(id)
+        await #expect(throws: CancellationError.self) { try await trial.value }
+        await provisioner.idle()
+        let loop = world.loop(provisioner)
+        await loop.fullPass()
+        await provisioner.idle()
+        let resting = try world.onlyBox(of: id).facts
+        #expect((resting.id, resting.state) == (former, .exited))
+        #expect(try world.row(id).status == .paused && world.row(id).kept == nil && world.row(id).generation == 1)
+        _ = try await provisioner.resume(id)
+        await provisioner.idle()
+        #expect(try world.onlyBox(of: id).facts.state == .running && world.onlyBox(of: id).facts.id == former)
+        try await beat(world, id)
+        #expect(try world.row(id).status == .online)
+    }
+
     @Test("a restart in the middle of a trial wins: one container, of the newest generation")
     func restarted() async throws {
         let world = try World()

@@ -77,6 +77,27 @@ struct ReconcileLoopTests {
         #expect(try world.row(id).status == .online)
     }
 
+    @Test("a death is told before the engine is asked about the container that dies")
+    func toldAtOnce() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        let id = try await world.provisioned(provisioner)
+        _ = try await world.beat(id, token: world.token(of: id))
+        world.clock.advance(by: .seconds(1))
+        try await running(world.loop(provisioner)) {
+            while world.engine.watcherCount == 0 { await Task.yield() }
+            // The two full passes of a start have read their containers: neither can be the one that tells.
+            while world.engine.faults.count(of: "containers") < 2 { await Task.yield() }
+            world.engine.faults.on("containersOf", nth: world.engine.faults.count(of: "containersOf") + 1, .hangBefore)
+            world.engine.kill(try world.onlyBox(of: id).facts.id, exitCode: 9)
+            await world.engine.faults.waitUntilHung()
+            #expect(try world.row(id).status == .offline)
+            world.engine.faults.release()
+        }
+        let told = try #require(world.records.history(of: id).first { $0.kind == .offline })
+        #expect(told.payload["reason"]?.string == "its container ended with exit code 9")
+    }
+
     @Test("listens again after the engine went away, with a full look in between")
     func reconnects() async throws {
         let world = try World()

@@ -85,6 +85,22 @@ struct ImageRecordingTests {
         }
     }
 
+    @Test("a row that was paused in the middle of a trial goes back and goes on resting", arguments: RecordsKind.present)
+    func restingMeanwhile(_ kind: RecordsKind) async throws {
+        try await RecordsFixture.with(kind) { fixture in
+            let agent = try await fixture.workspace(.init(.online))
+            let (tried, after) = (fixture.tokens.issue(), fixture.tokens.issue())
+            let begun = try await fixture.store.beginTrial(of: agent.id, token: tried.digest, keeping: "old").orFail()
+            _ = try await fixture.store.apply(.pauseRequested(name: "w"), failure: nil, to: agent.id, generation: nil)
+            let row = try await fixture.store.returnToKept(
+                begun.kept.orFail(), of: agent.id, token: after.digest, version: nil
+            ).orFail()
+            #expect((row.status, row.generation, row.kept, row.provisionStartedAt) == (.paused, 1, nil, begun.provisionStartedAt))
+            #expect(try await fixture.row(agent) == row)
+            #expect(try await fixture.store.tokenOwner(after.digest.hash)?.revoked == false)
+        }
+    }
+
     @Test("what rests, waits or is gone is not tried on", arguments: RecordsKind.present)
     func untried(_ kind: RecordsKind) async throws {
         try await RecordsFixture.with(kind) { fixture in

@@ -62,8 +62,11 @@ extension FakeRecords {
 extension FakeRecords.State {
     fileprivate mutating func restartProvision(of id: WorkspaceID, _ token: TokenDigest, at now: Timestamp) {
         guard let row = rows[id] else { return }
-        rows[id]?.provisionStartedAt = now
-        if let transition = WorkspaceStatusMachine.apply(.provisionStarted, to: row.condition) { carryOut(transition, on: id, at: now) }
+        let rests = row.status == .paused || row.status == .hibernated
+        if !rests { rows[id]?.provisionStartedAt = now }
+        if !rests, let transition = WorkspaceStatusMachine.apply(.provisionStarted, to: row.condition) {
+            carryOut(transition, on: id, at: now)
+        }
         revokeTokens(of: id)
         tokens[token.hash] = FakeRecords.Token(workspace: id, generation: row.generation)
     }

@@ -101,7 +101,7 @@ public protocol ProvisionRecording: WorkspaceReading, OperationReading {
     func beginTrial(of id: WorkspaceID, token: TokenDigest, keeping container: String) async throws -> Workspace?
     /// The new container stays.
     func endTrial(of id: WorkspaceID) async throws
-    /// Back to the kept container's generation, `provisioning` under `token`. nil when the row is removed or keeps another one, or none.
+    /// Back to the kept container's generation, `provisioning` under `token`, or resting as it does. nil when the row is removed or keeps another one, or none.
     func returnToKept(_ kept: KeptContainer, of id: WorkspaceID, token: TokenDigest, version: ImageVersion?) async throws -> Workspace?
 
     func openOperation(_ kind: WorkspaceOperation.Kind, on id: WorkspaceID, reason: String?) async throws -> Int64

@@ -74,12 +74,13 @@ extension RecordStore {
 }
 
 extension Transaction {
-    /// `workspace` is `provisioning` from now on, under `token` alone.
+    /// `workspace` is `provisioning` from now on, under `token` alone; one that rests goes on resting.
     fileprivate func restartProvision(of workspace: Workspace, token: TokenDigest) throws -> Workspace {
         var workspace = workspace
-        workspace.provisionStartedAt = now
         workspace.updatedAt = now
-        if let transition = WorkspaceStatusMachine.apply(.provisionStarted, to: workspace.condition) {
+        let rests = workspace.status == .paused || workspace.status == .hibernated
+        if !rests { workspace.provisionStartedAt = now }
+        if !rests, let transition = WorkspaceStatusMachine.apply(.provisionStarted, to: workspace.condition) {
             try carryOut(transition, on: &workspace)
         } else {
             try save(workspace)

@@ -64,6 +64,14 @@ protocol EngineEndpoint: Sendable {
     func answer(_ reply: EngineReply) throws -> Answer
     /// What any other status means to a caller. By status only: the engine's wording changes between versions.
     func meaning(of status: Int) -> BackendError
+    /// How often it is made while `mayRepeat` says yes.
+    var mostAttempts: Int { get }
+    func mayRepeat(after error: EngineError) -> Bool
+}
+
+extension EngineEndpoint {
+    var mostAttempts: Int { 1 }
+    func mayRepeat(after error: EngineError) -> Bool { false }
 }
 
 /// A call whose answer arrives over time; only 200 opens it.

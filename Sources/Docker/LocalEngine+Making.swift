@@ -34,15 +34,15 @@ extension LocalEngine: ContainerMaking {
         }
     }
 
-    /// Throws `start_failed` (kind `failed`) when the engine cannot start it, after one attempt. After a crash of the engine that can be for
-    /// good: a container it was just starting is listed as created, and every start says that its task exists already. To an outside eye such a
-    /// container is like any other whose start fails; removing it and making it again under the same name heals it, the volumes keep the
-    /// files. A paused container is refused as `conflict`. `EngineContractTests` crashes an engine in the middle of starts.
     public func rename(_ containerID: String, to name: String) async throws {
         guard try await container(containerID)?.name != name else { return }
         try await run(ContainerRename(id: containerID, name: name))
     }
 
+    /// Throws `start_failed` (kind `failed`) when the engine cannot start it. After a crash of the engine that can be for
+    /// good: a container it was just starting is listed as created, and every start says that its task exists already. To an outside eye such a
+    /// container is like any other whose start fails; removing it and making it again under the same name heals it, the volumes keep the
+    /// files. A paused container is refused as `conflict`. `EngineContractTests` crashes an engine in the middle of starts.
     public func start(_ containerID: String) async throws {
         do {
             try await run(ContainerStart(id: containerID), writing: 0)

@@ -47,10 +47,21 @@ public final class LocalEngine: Sendable {
     /// Makes a call, with its failure explained.
     func run<Endpoint: EngineEndpoint>(_ endpoint: Endpoint) async throws -> Endpoint.Answer {
         do {
-            return try await client.perform(endpoint)
+            return try await repeated(endpoint)
         } catch let error as EngineError {
             throw explained(error, endpoint.call, meaning: endpoint.meaning)
         }
+    }
+
+    private func repeated<Endpoint: EngineEndpoint>(_ endpoint: Endpoint) async throws -> Endpoint.Answer {
+        for _ in 1..<endpoint.mostAttempts {
+            do {
+                return try await client.perform(endpoint)
+            } catch let error as EngineError where endpoint.mayRepeat(after: error) {
+                log.info("engine call repeated", ("call", endpoint.call.path), ("engine", error.rawBody))
+            }
+        }
+        return try await client.perform(endpoint)
     }
 
     /// Makes a call that takes disk space. When the engine fails on its side, its disk is looked at: only the wording of its message

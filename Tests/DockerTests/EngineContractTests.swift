@@ -1,3 +1,4 @@
+import Foundation
 import Model
 import TestSupport
 import Testing
@@ -267,6 +268,24 @@ struct EngineContractPrivateTests {
         }
     }
 
+    @Test("a container starts although other programs hold the ports that the engine would pick first")
+    func takenPorts() async throws {
+        let range = try String(contentsOfFile: "/proc/sys/net/ipv4/ip_local_port_range", encoding: .utf8)
+        let first = try #require(Int(range.prefix { $0.isNumber }))
+        let held = (first..<first + 25).map { HeldPort(UInt16($0)) }
+        try await use(try await PrivateEngine.start()) { _, real in
+            try await real.makeImage()
+            let id = try await real.engine.createContainer(try await real.spec())
+            try await real.install(RealEngine.serving, in: id)
+            try await real.engine.start(id)
+            let url = try #require(try await real.engine.container(id)?.agentURL)
+            let port = try #require(url.split(separator: ":").last.flatMap { Int($0) })
+            #expect(port >= first + held.count)
+            try await real.engine.removeContainer(id)
+        }
+        withExtendedLifetime(held) {}
+    }
+
     @Test("a full disk is told from other failures, on create, copy and import")
     func full() async throws {
         try await use(try await PrivateEngine.start(diskMegabytes: 24), checkFull)
@@ -282,4 +301,24 @@ struct EngineContractPrivateTests {
         second.name += "-2"
         #expect(try await backendError { _ = try await real.engine.createContainer(second) }.code == .diskFull, "\(real.log.text)")
     }
+}
+
+/// A port of the loopback that is taken, by us when nobody else has it.
+private final class HeldPort: Sendable {
+    private let descriptor: Int32
+
+    init(_ port: UInt16) {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        _ = withUnsafePointer(to: address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, size) }
+        }
+        listen(descriptor, 1)
+    }
+
+    deinit { close(descriptor) }
 }

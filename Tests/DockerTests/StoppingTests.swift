@@ -143,6 +143,26 @@ struct StoppingTests {
         #expect(stubbed.versioned.count { $0.hasSuffix("/start") } == 1)
     }
 
+    @Test("ports that other programs hold are passed: the engine is asked until it finds a free one, and not for ever")
+    func takenPorts() async throws {
+        let left = Mutex(2)
+        let stubbed = try StubbedEngine { call, _ in
+            guard call.method == "POST" else { return Reply(200, json: ["DockerRootDir": "/d"]) }
+            let isTaken = left.withLock { left in
+                left -= 1
+                return left >= 0
+            }
+            return isTaken
+                ? Reply(500, json: ["message": "listen tcp4 127.0.0.1:32777: bind: address already in use"]) : Reply(204, json: [:])
+        }
+        defer { stubbed.stub.stop() }
+        try await stubbed.engine.start("c")
+        #expect(stubbed.versioned.count { $0.hasSuffix("/start") } == 3)
+        left.withLock { $0 = .max }
+        #expect(try await backendError { try await stubbed.engine.start("c") }.code == .startFailed)
+        #expect(stubbed.versioned.count { $0.hasSuffix("/start") } == 43)
+    }
+
     @Test("a paused container is not started")
     func startPaused() async throws {
         let stubbed = try StubbedEngine { _, _ in Reply(409, json: ["message": "cannot start a paused container"]) }

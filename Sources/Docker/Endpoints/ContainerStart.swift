@@ -24,4 +24,15 @@ struct ContainerStart: EngineEndpoint {
         default: .general(status, doing: "start the container", .startFailed)
         }
     }
+
+    /// A second engine with some hundred containers on the same host is passed.
+    var mostAttempts: Int { 40 }
+
+    /// An engine picks ports without knowing what else listens on the host. It gives up after ten, and goes on behind those when it is asked
+    /// again. The words of Docker and of podman decide only that: other words are an ordinary failure.
+    func mayRepeat(after error: EngineError) -> Bool {
+        guard case .refused(500, let body) = error else { return false }
+        let text = String(decoding: body, as: UTF8.self)
+        return text.contains("address already in use") || text.contains("port is already allocated")
+    }
 }

@@ -5,14 +5,13 @@ extension WorkspaceProvisioner {
     /// `confirmation_required`. A repeated delete tries again what failed, descendants included. Throws `CodedError`.
     public func delete(_ id: WorkspaceID, confirmed: Bool) async throws -> Deletion {
         guard let root = try await records.workspace(id) else { throw Self.missing }
-        let descendants = try await records.liveDescendants(of: id)
-        guard confirmed || descendants.isEmpty else { throw Self.confirmationRequired(root, descendants) }
         let leftOver = try await pendingDescendants(of: id)
-        if root.status != .removed || !descendants.isEmpty {
-            try await records.markRemoved(root: id, descendants: descendants.map(\.id))
+        let descendants: [WorkspaceID]
+        switch try await records.markRemoved(id, withDescendants: confirmed) {
+        case .needsConfirmation(let below): throw Self.confirmationRequired(root, below)
+        case .removed(let below): descendants = below
         }
-        var removed = root.status != .removed || root.pendingCleanup ? [id] : []
-        removed += descendants.map(\.id) + leftOver
+        let removed = (root.status != .removed || root.pendingCleanup ? [id] : []) + descendants + leftOver
         for id in removed { jobs.cancel(id) }
         let failures = await unbroken { [removed] in
             await self.sideBySide(removed) { id in await self.attend(.delete, on: id) { await self.teardown(id) } }

@@ -62,7 +62,6 @@ public final class WorkspaceProvisioner: Sendable {
         let catalog = await templates.catalog()
         let id = WorkspaceID(random: random)
         var draft = try WorkspaceDraft(request, id: id, catalog: catalog, settings: settings, now: clock.now())
-        try await checkParent(request.parentID)
         if draft.workspace.external { return try await createExternal(draft, url: request.url) }
         if let directory = draft.workspace.workspaceDirectory, draft.workspace.workspaceAccess != .none {
             draft.workspace.workspaceDirectory = try await WorkspaceDirectories(roots: settings.workspaceDirectoryRoots).resolve(directory)
@@ -75,15 +74,6 @@ public final class WorkspaceProvisioner: Sendable {
 
     /// Stops every provision where it stands and leaves its row as it is: the next start takes it up again.
     public func cancelAll() async { await jobs.cancelAll() }
-
-    private func checkParent(_ id: WorkspaceID?) async throws {
-        guard let id else { return }
-        guard let parent = try await records.workspace(id), parent.status != .removed else {
-            throw Failure(
-                .invalidField, "parent workspace not found", next: "Give the id of a live workspace as parent_id.",
-                details: ["field": "parent_id"])
-        }
-    }
 
     /// The intent is committed before the engine hears of it: whatever happens next, the row knows.
     func createProvisioned(_ draft: WorkspaceDraft) async throws -> CreatedWorkspace {

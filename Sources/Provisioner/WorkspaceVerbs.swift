@@ -31,7 +31,6 @@ extension WorkspaceProvisioner {
     /// `workspace_removed`, `external_workspace`, `parent_paused`, `template_not_found`.
     public func restart(_ id: WorkspaceID, _ options: RestartOptions) async throws -> Workspace {
         let row = try await ownRow(id)
-        try await checkAncestors(of: row)
         if let template = options.template { try await use(template, for: row) }
         jobs.cancel(id)
         let token = tokens.issue()
@@ -64,7 +63,6 @@ extension WorkspaceProvisioner {
     public func resume(_ id: WorkspaceID) async throws -> [Workspace] {
         let root = try await row(id)
         guard root.status == .paused else { throw Self.wrongState("workspace not found or not paused", root) }
-        try await checkAncestors(of: root)
         var resumed: [Workspace] = []
         for row in [root] + (try await records.liveDescendants(of: id)) where row.status == .paused {
             guard let begun = try await bringBack(row) else { continue }
@@ -143,8 +141,7 @@ extension WorkspaceProvisioner {
     public func pause(_ id: WorkspaceID) async throws -> StopReport {
         let root = try await row(id)
         guard root.status != .removed, root.status != .paused else { throw Self.wrongState("workspace not found or already paused", root) }
-        let family = [root] + (try await records.liveDescendants(of: id))
-        let moved = try await records.applyToAll(family.map { ($0.id, .pauseRequested(name: $0.name)) })
+        let moved = try await records.pauseFamily(of: id)
         for row in moved { jobs.cancel(row.id) }
         return StopReport(stopped: moved, failures: await stopAll(moved, as: .pause))
     }
@@ -257,9 +254,11 @@ extension WorkspaceProvisioner {
         return changed
     }
 
-    /// Somebody who watches the boot says that it failed. False when the workspace is no longer `provisioning`. Throws `workspace_not_found`.
+    /// Somebody who watches the boot says that it failed; the workspace's secrets in their words are hidden. False when the workspace is no longer `provisioning`. Throws `workspace_not_found`.
     public func bootstrapFailed(_ id: WorkspaceID, error: String, logTail: String) async throws -> Bool {
         _ = try await row(id)
+        let secrets = try await records.secrets(of: id).values
+        let (error, logTail) = (error.hiding(secrets), logTail.hiding(secrets))
         let failure = WorkspaceFailure(
             code: .bootstrapFailed, message: error,
             next: "Read the log lines; it recovers by itself when its agent comes, or restart it when its cause is mended.",
@@ -308,20 +307,6 @@ extension WorkspaceProvisioner {
                 next: "Do it where the agent runs; this daemon only hears its heartbeats.")
         }
         return row
-    }
-
-    private func checkAncestors(of row: Workspace) async throws {
-        var seen: Set<WorkspaceID> = [row.id]
-        var above = row.parentID
-        while let id = above, seen.insert(id).inserted, let ancestor = try await records.workspace(id) {
-            guard ancestor.status != .paused else {
-                throw Failure(
-                    .parentPaused, "parent workspace \"\(ancestor.name)\" is paused — resume it first",
-                    next: "berth workspaces resume \(ancestor.id) starts it and everything below it.",
-                    details: ["parent_id": .string(ancestor.id.text)])
-            }
-            above = ancestor.parentID
-        }
     }
 
     static let missing = Failure(

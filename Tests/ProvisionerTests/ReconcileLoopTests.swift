@@ -119,7 +119,7 @@ struct ReconcileLoopTests {
         let provisioner = world.provisioner()
         let stuck = try await world.provisioned(provisioner, world.request("stuck"))
         let other = try await world.provisioned(provisioner, world.request("other"))
-        try await world.records.markRemoved(root: stuck, descendants: [])
+        _ = try await world.records.markRemoved(stuck, withDescendants: false)
         world.engine.faults.on("removeContainer", .hangBefore)
         try await running(world.loop(provisioner)) {
             await world.engine.faults.waitUntilHung()

@@ -71,7 +71,7 @@ struct RegistryOnStoreTests {
             let row = try await world.row()
             #expect(row.currentTask == "t" && row.activeTasks == 2 && row.uptimeSeconds == 5 && row.overrides.has(.session))
             #expect(try await world.history() == [.online, .degraded, .online])
-            try await world.store.markRemoved(root: Sample.id, descendants: [])
+            _ = try await world.store.markRemoved(Sample.id, withDescendants: false)
             let refusal = await #expect(throws: Failure.self) { try await world.beat() }
             #expect(refusal?.code == .workspaceRemoved)
             let again = await #expect(throws: Failure.self) {

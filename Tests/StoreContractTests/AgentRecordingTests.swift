@@ -152,7 +152,7 @@ struct AgentRecordingTests {
             let nobody = Agent(id: try WorkspaceID("00000000-0000-4000-8000-000000000000").orFail(), token: agent.token)
             let next = fixture.tokens.issue()
             _ = try await fixture.store.beginGeneration(of: agent.id, token: next.digest)
-            try await fixture.store.markRemoved(root: removed.id, descendants: [])
+            _ = try await fixture.store.markRemoved(removed.id, withDescendants: false)
             let before = (try await fixture.row(agent), try await fixture.row(removed), fixture.committed.all)
             fixture.clock.advance(by: .seconds(1))
 

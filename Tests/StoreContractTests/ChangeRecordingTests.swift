@@ -79,10 +79,7 @@ struct ChangeRecordingTests {
     func oldCircle(_ kind: RecordsKind) async throws {
         try await RecordsFixture.with(kind) { fixture in
             let first = WorkspaceID("0b0e9f3e-5f0a-4d0b-9c1a-000000000001").unsafelyUnwrapped
-            let second = try await fixture.workspace(parent: first)
-            var workspace = Workspace(id: first, name: "w", runtime: "echo", condition: .init(.online), createdAt: fixture.clock.now())
-            workspace.parentID = second.id
-            _ = try await fixture.store.insert(NewWorkspace(workspace: workspace))
+            _ = try await fixture.circle(with: first)
             let agent = try await fixture.workspace()
             #expect(try await fixture.store.change(agent.id, Self.below(first))?.parentID == first)
         }

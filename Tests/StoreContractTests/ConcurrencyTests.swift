@@ -64,13 +64,13 @@ struct ConcurrencyTests {
     func overlappingRemovals(_ kind: DatabaseKind) async throws {
         try await StoreFixture.with(kind) { fixture in
             var agents: [Agent] = []
-            for _ in 0..<16 { agents.append(try await fixture.workspace(AgentRecordingTests.online)) }
+            for _ in 0..<16 { agents.append(try await fixture.workspace(AgentRecordingTests.online, parent: agents.last?.id)) }
             let ids = agents.map(\.id)
             await withTaskGroup(of: Void.self) { group in
                 for (index, agent) in agents.enumerated() {
                     group.addTask { _ = try? await fixture.store.recordHeartbeat(agent.beat(wedged: index.isMultiple(of: 2))) }
                     group.addTask {
-                        let removal: Void? = try? await fixture.store.markRemoved(root: ids[index], descendants: ids.shuffled())
+                        let removal = try? await fixture.store.markRemoved(ids[index], withDescendants: true)
                         #expect(removal != nil)
                     }
                 }
@@ -102,18 +102,17 @@ struct ConcurrencyTests {
         }
     }
 
-    @Test("rows moved together, removals and beats end without a deadlock", arguments: DatabaseKind.present)
+    @Test("families paused, removals and beats end without a deadlock", arguments: DatabaseKind.present)
     func movesTogether(_ kind: DatabaseKind) async throws {
         try await StoreFixture.with(kind) { fixture in
             var agents: [Agent] = []
-            for _ in 0..<12 { agents.append(try await fixture.workspace(AgentRecordingTests.online)) }
+            for _ in 0..<12 { agents.append(try await fixture.workspace(AgentRecordingTests.online, parent: agents.last?.id)) }
             let ids = agents.map(\.id)
             await withTaskGroup(of: Void.self) { group in
                 for agent in agents {
                     group.addTask { _ = try? await fixture.store.recordHeartbeat(agent.beat(wedged: true)) }
                     group.addTask {
-                        let moves = ids.shuffled().map { (id: $0, event: LifecycleEvent.pauseRequested(name: "w")) }
-                        let moved = try? await fixture.store.applyToAll(moves)
+                        let moved = try? await fixture.store.pauseFamily(of: agent.id)
                         #expect(moved != nil)
                     }
                 }

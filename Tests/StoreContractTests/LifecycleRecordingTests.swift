@@ -61,29 +61,6 @@ struct LifecycleRecordingTests {
         }
     }
 
-    @Test("many events are applied together, and the rows that moved come back in the order asked", arguments: RecordsKind.present)
-    func together(_ kind: RecordsKind) async throws {
-        try await RecordsFixture.with(kind) { fixture in
-            var agents: [Agent] = []
-            for status in [WorkspaceStatus.online, .paused, .offline, .hibernated] {
-                agents.append(try await fixture.workspace(.init(status)))
-            }
-            let ids = agents.map(\.id).sorted { $0.text > $1.text }
-            let paused = agents[1].id
-            let moves = ([Self.nobody] + ids).map { (id: $0, event: LifecycleEvent.pauseRequested(name: "w")) }
-            let moved = try await fixture.store.applyToAll(moves)
-            #expect(moved.map(\.id) == ids.filter { $0 != paused })
-            #expect(moved.allSatisfy { $0.status == .paused })
-            for agent in agents {
-                #expect(try await fixture.storedEvents(agent.id).map(\.kind) == (agent.id == paused ? [] : [.paused]))
-            }
-            let twice = try await fixture.store.applyToAll([
-                (ids[0], .removalRequested), (ids[0], .pauseRequested(name: "w")),
-            ])
-            #expect(twice.map(\.status) == [.removed], "events of one row keep their order")
-        }
-    }
-
     @Test("a hibernation is claimed by rows that are up and idle, unless somebody insists", arguments: RecordsKind.present)
     func hibernation(_ kind: RecordsKind) async throws {
         try await RecordsFixture.with(kind) { fixture in

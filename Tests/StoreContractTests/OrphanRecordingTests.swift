@@ -41,6 +41,7 @@ struct OrphanRecordingTests {
             orphans[0].containerID = nil
             (orphans[1].createdAt, orphans[1].parentID) = (nil, nil)
             orphans[2].quarantinedAt = Timestamp(seconds: 8)
+            orphans[3].awaitsDecision = true
             try await fixture.store.saveOrphans(orphans.reversed(), forgetting: [], audit: [])
             #expect(try await fixture.store.orphans() == orphans, "in the order of their ids")
         }
@@ -126,7 +127,7 @@ struct OrphanRecordingTests {
                 let new = Self.adoption(last, at: fixture.clock.now())
                 let id = new.workspace.id
                 #expect(try await fixture.store.adopt(new, audit: Self.audit(.orphanAdopted, id)))
-                if removed { try await fixture.store.markRemoved(root: id, descendants: []) }
+                if removed { _ = try await fixture.store.markRemoved(id, withDescendants: false) }
                 try await fixture.store.saveOrphans([Self.orphan(last)], forgetting: [], audit: [])
                 let row = try await fixture.store.workspace(id)
                 let events = try await fixture.storedEvents(id)

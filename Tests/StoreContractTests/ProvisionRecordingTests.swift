@@ -7,20 +7,20 @@ struct ProvisionRecordingTests {
     @Test("a row comes back exactly as it was inserted", arguments: DatabaseKind.present)
     func wholeRow(_ kind: DatabaseKind) async throws {
         try await StoreFixture.with(kind) { fixture in
-            let workspace = Self.fullWorkspace(at: fixture.clock.now())
+            let workspace = Self.fullWorkspace(at: fixture.clock.now(), below: try await fixture.workspace().id)
             _ = try await fixture.store.insert(NewWorkspace(workspace: workspace))
             #expect(try await fixture.store.workspace(workspace.id) == workspace)
             #expect(try await fixture.store.workspace(WorkspaceID("00000000-0000-4000-8000-000000000000").orFail()) == nil)
         }
     }
 
-    private static func fullWorkspace(at now: Timestamp) -> Workspace {
+    private static func fullWorkspace(at now: Timestamp, below parent: WorkspaceID) -> Workspace {
         var workspace = Workspace(
             id: WorkspaceID("0b0e9f3e-5f0a-4d0b-9c1a-0123456789ab").unsafelyUnwrapped, name: "Ünï 'quoted' \\ \"x\"", runtime: "echo",
             condition: .init(.failed, .registerTimeout), createdAt: now)
         (workspace.role, workspace.template, workspace.model, workspace.image) = ("helper", "echo", "m", "img:1")
         (workspace.tier, workspace.generation, workspace.external, workspace.collapsed) = (4, 7, true, true)
-        workspace.parentID = WorkspaceID("0b0e9f3e-5f0a-4d0b-9c1a-0123456789ac")
+        workspace.parentID = parent
         (workspace.provisionStartedAt, workspace.lastHeartbeatAt, workspace.lastOutboundAt) = (now, now, now)
         workspace.agentCard = ["version": "1", "big": .number(JSONNumber(Int64.max)), "a": [1, .null, true]]
         (workspace.url, workspace.containerID, workspace.workspaceDirectory) = ("http://127.0.0.1:1", "c1", "/srv")
@@ -153,7 +153,7 @@ struct ProvisionRecordingTests {
             let below = try await fixture.store.liveDescendants(of: root.id)
             #expect(below.map(\.name) == ["child", "grandchild"])
 
-            try await fixture.store.markRemoved(root: root.id, descendants: below.map(\.id))
+            #expect(try await fixture.store.markRemoved(root.id, withDescendants: true) == .removed(descendants: below.map(\.id)))
             for agent in [root, child, grandchild] {
                 let row = try await fixture.row(agent)
                 #expect((row.status, row.pendingCleanup) == (.removed, true))
@@ -168,7 +168,7 @@ struct ProvisionRecordingTests {
 
             try await fixture.store.setPendingCleanup(false, for: child.id)
             #expect(try await fixture.store.workspacesPendingCleanup().map(\.name) == ["root", "grandchild"])
-            try await fixture.store.markRemoved(root: root.id, descendants: [child.id])
+            #expect(try await fixture.store.markRemoved(root.id, withDescendants: false) == .removed(descendants: []))
             #expect(try await fixture.storedEvents(root.id).count == 1, "a second removal reports nothing")
         }
     }
@@ -177,11 +177,8 @@ struct ProvisionRecordingTests {
     func parentCycle(_ kind: DatabaseKind) async throws {
         try await StoreFixture.with(kind) { fixture in
             let first = WorkspaceID("0b0e9f3e-5f0a-4d0b-9c1a-000000000001").unsafelyUnwrapped
-            let second = try await fixture.workspace(parent: first)
-            var workspace = Workspace(id: first, name: "w", runtime: "echo", condition: .init(.online), createdAt: fixture.clock.now())
-            workspace.parentID = second.id
-            _ = try await fixture.store.insert(NewWorkspace(workspace: workspace))
-            #expect(try await fixture.store.liveDescendants(of: first).map(\.id) == [second.id])
+            let second = try await fixture.circle(with: first)
+            #expect(try await fixture.store.liveDescendants(of: first).map(\.id) == [second])
         }
     }
 

@@ -50,6 +50,18 @@ struct RecordsFixture: Sendable {
         return Agent(id: stored.id, token: token)
     }
 
+    /// Two rows that are each other's parent, as labels of containers can tell it. Returns the other one.
+    func circle(with first: WorkspaceID) async throws -> WorkspaceID {
+        let second = WorkspaceID(random: SodiumRandom())
+        for (id, parent) in [(first, second), (second, first)] {
+            var workspace = Workspace(id: id, name: "w", runtime: "echo", condition: .init(.online), createdAt: clock.now())
+            workspace.parentID = parent
+            let audit = AuditEvent(kind: .orphanAdopted, workspaceID: id, at: clock.now())
+            _ = try await store.adopt(NewWorkspace(workspace: workspace), audit: audit)
+        }
+        return second
+    }
+
     func row(_ agent: Agent) async throws -> Workspace { try await store.workspace(agent.id).orFail() }
 
     func storedEvents(_ id: WorkspaceID) async throws -> [WorkspaceEvent] { try await store.events(of: id, after: 0, limit: 10_000) }

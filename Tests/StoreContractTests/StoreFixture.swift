@@ -63,6 +63,7 @@ struct StoreFixture: Sendable {
     func workspace(_ condition: WorkspaceCondition = .init(.provisioning), parent: WorkspaceID? = nil, name: String = "w") async throws
         -> Agent
     { try await records.workspace(condition, parent: parent, name: name) }
+    func circle(with first: WorkspaceID) async throws -> WorkspaceID { try await records.circle(with: first) }
     func row(_ agent: Agent) async throws -> Workspace { try await records.row(agent) }
     func storedEvents(_ id: WorkspaceID) async throws -> [WorkspaceEvent] { try await records.storedEvents(id) }
 }

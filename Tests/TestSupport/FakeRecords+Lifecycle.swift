@@ -1,9 +1,31 @@
 public import Model
 
 extension FakeRecords {
-    public func applyToAll(_ events: [(id: WorkspaceID, event: LifecycleEvent)]) async throws -> [Workspace] {
-        try await transact("applyToAll") { [self] state in
-            events.compactMap { state.move($0.id, by: $0.event, at: clock.now()) ? state.rows[$0.id] : nil }
+    public func liveDescendants(of id: WorkspaceID) async throws -> [Workspace] {
+        try await transact("liveDescendants") { $0.liveDescendants(of: id) }
+    }
+
+    public func markRemoved(_ root: WorkspaceID, withDescendants: Bool) async throws -> Removal {
+        try await transact("markRemoved") { [self] state in
+            let descendants = state.liveDescendants(of: root)
+            guard withDescendants || descendants.isEmpty else { return .needsConfirmation(descendants) }
+            for id in [root] + descendants.map(\.id) {
+                guard let row = state.rows[id], let transition = WorkspaceStatusMachine.apply(.removalRequested, to: row.condition) else {
+                    continue
+                }
+                state.rows[id]?.pendingCleanup = true
+                state.carryOut(transition, on: id, at: clock.now(), adding: id == root ? ["cascade_deleted": .int(descendants.count)] : [:])
+            }
+            return .removed(descendants: descendants.map(\.id))
+        }
+    }
+
+    public func pauseFamily(of root: WorkspaceID) async throws -> [Workspace] {
+        try await transact("pauseFamily") { [self] state in
+            let family = (state.rows[root].map { [$0] } ?? []) + state.liveDescendants(of: root)
+            return family.compactMap {
+                state.move($0.id, by: .pauseRequested(name: $0.name), at: clock.now()) ? state.rows[$0.id] : nil
+            }
         }
     }
 
@@ -11,7 +33,7 @@ extension FakeRecords {
         try await transact("change") { [self] state in
             guard var row = state.rows[id] else { return nil }
             guard row.status != .removed else { throw StoreError(.workspaceRemoved, "workspace removed", next: "Create a new workspace.") }
-            if case .some(.some(let parent)) = change.parentID { try state.checkParent(parent, of: id) }
+            if case .some(.some(let parent)) = change.parentID { try Ancestry.checkPlace(of: row, below: parent) { state.rows[$0] } }
             change.apply(to: &row)
             row.updatedAt = clock.now()
             state.rows[id] = row
@@ -109,18 +131,16 @@ extension FakeRecords: OrphanRecording {
 }
 
 extension FakeRecords.State {
-    func checkParent(_ parent: WorkspaceID, of id: WorkspaceID) throws {
-        guard let row = rows[parent], row.status != .removed else {
-            throw StoreError(.invalidField, "parent workspace not found", next: "Give the id of a live workspace as parent_id.")
+    func liveDescendants(of id: WorkspaceID) -> [Workspace] {
+        var seen: Set<WorkspaceID> = [id]
+        var level = [id]
+        var found: [Workspace] = []
+        while !level.isEmpty {
+            let children = rows.values.filter { $0.parentID.map(level.contains) ?? false && seen.insert($0.id).inserted }
+            found += children.filter { $0.status != .removed }.sorted { $0.createdAt < $1.createdAt }
+            level = children.map(\.id)
         }
-        var seen: Set<WorkspaceID> = []
-        var above: WorkspaceID? = parent
-        while let current = above, seen.insert(current).inserted {
-            guard current != id else {
-                throw StoreError(.parentCycle, "a workspace cannot be below itself", next: "Choose another parent.")
-            }
-            above = rows[current]?.parentID
-        }
+        return found
     }
 
     mutating func append(_ event: AuditEvent) {

@@ -139,26 +139,13 @@ extension FakeRecords: ProvisionRecording {
         try await transact("liveWorkspaces") { $0.rows.values.filter { $0.status != .removed }.sorted { $0.createdAt < $1.createdAt } }
     }
 
-    public func liveDescendants(of id: WorkspaceID) async throws -> [Workspace] {
-        try await transact("liveDescendants") { state in
-            var seen: Set<WorkspaceID> = [id]
-            var level = [id]
-            var found: [Workspace] = []
-            while !level.isEmpty {
-                let children = state.rows.values.filter { $0.parentID.map(level.contains) ?? false && seen.insert($0.id).inserted }
-                found += children.filter { $0.status != .removed }.sorted { $0.createdAt < $1.createdAt }
-                level = children.map(\.id)
-            }
-            return found
-        }
-    }
-
     public func workspacesPendingCleanup() async throws -> [Workspace] {
         try await transact("workspacesPendingCleanup") { $0.rows.values.filter(\.pendingCleanup).sorted { $0.createdAt < $1.createdAt } }
     }
 
     public func insert(_ new: NewWorkspace) async throws -> Workspace {
         try await transact("insert") { [self] state in
+            if let parent = new.workspace.parentID { try Ancestry.checkPlace(of: new.workspace, below: parent) { state.rows[$0] } }
             state.insert(new)
             for event in new.events { state.emit(event.kind, event.payload, new.workspace.id, at: clock.now()) }
             return new.workspace
@@ -172,6 +159,7 @@ extension FakeRecords: ProvisionRecording {
     public func startProvision(of id: WorkspaceID, token: TokenDigest?, from: Set<WorkspaceStatus>) async throws -> Workspace? {
         try await transact("startProvision") { [self] state in
             guard let row = state.rows[id], row.status != .removed, from.contains(row.status) else { return nil }
+            try Ancestry.checkStart(of: row) { state.rows[$0] }
             if let token {
                 state.revokeTokens(of: id)
                 state.rows[id]?.generation += 1
@@ -217,18 +205,6 @@ extension FakeRecords: ProvisionRecording {
                 state.rows[id]?.lastSampleError = failure.message
             }
             return state.rows[id]
-        }
-    }
-
-    public func markRemoved(root: WorkspaceID, descendants: [WorkspaceID]) async throws {
-        try await transact("markRemoved") { [self] state in
-            for id in [root] + descendants {
-                guard let row = state.rows[id], let transition = WorkspaceStatusMachine.apply(.removalRequested, to: row.condition) else {
-                    continue
-                }
-                state.rows[id]?.pendingCleanup = true
-                state.carryOut(transition, on: id, at: clock.now(), adding: id == root ? ["cascade_deleted": .int(descendants.count)] : [:])
-            }
         }
     }
 

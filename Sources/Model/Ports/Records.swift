@@ -3,11 +3,13 @@ public struct StoreError: CodedError, Equatable {
     public let code: ErrorCode
     public let message: String
     public let next: String?
+    public let details: JSONObject
 
-    public init(_ code: ErrorCode, _ message: String, next: String? = nil) {
+    public init(_ code: ErrorCode, _ message: String, next: String? = nil, details: JSONObject = JSONObject()) {
         self.code = code
         self.message = message
         self.next = next
+        self.details = details
     }
 
     public static let unavailable = StoreError(
@@ -67,11 +69,12 @@ public protocol OperationReading: Sendable {
 
 /// What the provisioner writes. All throw `StoreError`; each verb is one transaction, committed before it returns.
 public protocol ProvisionRecording: WorkspaceReading, OperationReading {
+    /// Throws `invalid_field` when its parent is not live, `parent_paused` when a workspace above it is paused.
     func insert(_ new: NewWorkspace) async throws -> Workspace
     func secrets(of id: WorkspaceID) async throws -> WorkspaceSecrets
     /// Moves the row to `provisioning` by the status machine and restarts the provision clock. With `token`, a new generation begins: the
     /// number is raised, every earlier token revoked, and a trial ended. Without, the container that is there is started again under its own token.
-    /// nil, and nothing changed, when the row is missing or in none of the statuses of `from`.
+    /// nil, and nothing changed, when the row is missing or in none of the statuses of `from`. Throws `parent_paused` below a paused one.
     func startProvision(of id: WorkspaceID, token: TokenDigest?, from: Set<WorkspaceStatus>) async throws -> Workspace?
     /// Notes the generation's container and the version of its image that it was made from.
     func recordContainer(_ containerID: String, version: ImageVersion?, for id: WorkspaceID, generation: Int) async throws
@@ -82,13 +85,15 @@ public protocol ProvisionRecording: WorkspaceReading, OperationReading {
     /// Applies `event` by the status machine in one transaction: condition, `failure` when given, tokens, events. Returns the row after
     /// it, or nil when the row is missing, the generation is another one (where one is given), or nothing changed.
     func apply(_ event: LifecycleEvent, failure: WorkspaceFailure?, to id: WorkspaceID, generation: Int?) async throws -> Workspace?
-    /// Marks every row removed (tokens revoked, events stored: `cascade_deleted` on `root`) and pending cleanup, in one transaction.
-    func markRemoved(root: WorkspaceID, descendants: [WorkspaceID]) async throws
+    /// Marks `root` and all that lives below it removed (tokens revoked, events stored: `cascade_deleted` on `root`) and pending cleanup, in
+    /// one transaction. Nothing is changed when something lives below it and `withDescendants` is not set.
+    func markRemoved(_ root: WorkspaceID, withDescendants: Bool) async throws -> Removal
     func setPendingCleanup(_ pending: Bool, for id: WorkspaceID) async throws
-    /// Applies `event` to each row by the status machine, all in one transaction. Returns the rows that moved, in the order given.
-    func applyToAll(_ events: [(id: WorkspaceID, event: LifecycleEvent)]) async throws -> [Workspace]
+    /// Pauses `root` and all that lives below it, in one transaction. Returns the rows that moved, `root` first, parents before children.
+    func pauseFamily(of root: WorkspaceID) async throws -> [Workspace]
     /// Writes `change` and `WORKSPACE_UPDATED`, in one transaction. nil when the row is missing; throws `workspace_removed` for a removed one,
-    /// `parent_cycle` for a parent that is the row itself or below it, `invalid_field` for one that is not live.
+    /// `parent_cycle` for a parent that is the row itself or below it, `invalid_field` for one that is not live, `parent_paused` for a row
+    /// that does not rest and is to hang below a paused one.
     func change(_ id: WorkspaceID, _ change: WorkspaceChange) async throws -> Workspace?
     /// Moves an `online` or `degraded` row to `hibernating`, when it has no active tasks or `evenBusy` is set, and, where `idleSince` is given,
     /// when no work was noted after it.
@@ -109,6 +114,13 @@ public protocol ProvisionRecording: WorkspaceReading, OperationReading {
     func markOperation(_ operation: Int64, _ state: WorkspaceOperation.State, code: ErrorCode?, reason: String?) async throws
     /// Ends, as interrupted, what an earlier process left open.
     func interruptOperations() async throws
+}
+
+/// What came of asking for a removal.
+public enum Removal: Sendable, Hashable {
+    case removed(descendants: [WorkspaceID])
+    /// What lives below, parents before children.
+    case needsConfirmation([Workspace])
 }
 
 /// What came of asking for a hibernation.

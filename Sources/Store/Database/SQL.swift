@@ -83,6 +83,14 @@ extension SQLConnection {
         }
     }
 
+    /// As `holdLock`, beside others that share it.
+    func shareLock(_ number: Int64) throws {
+        switch dialect {
+        case .sqlite: break
+        case .postgres: try run("SELECT pg_advisory_xact_lock_shared(\(number))")
+        }
+    }
+
     /// Runs `body` between BEGIN and COMMIT; an error rolls everything back.
     func transaction<T>(_ body: () throws -> T) throws -> T {
         try run(dialect.begin)

@@ -9,7 +9,7 @@ extension StoreError {
     init(reporting error: any Error, to log: any LogSink) {
         switch error {
         case let error as StoreError: self = error
-        case let error as any CodedError: self.init(error.code, error.message, next: error.next)
+        case let error as any CodedError: self.init(error.code, error.message, next: error.next, details: error.details)
         case let failure as SQLFailure:
             if !failure.isLogged { log.error("the database did not do what was asked", ("cause", failure.message)) }
             self = failure.kind == .full ? .diskFull : .unavailable

@@ -3,8 +3,10 @@ internal import Model
 extension RecordStore {
     func startProvision(of id: WorkspaceID, token: TokenDigest?, from: Set<WorkspaceStatus>) async throws -> Workspace? {
         try await database.write { transaction in
+            try transaction.keepFamilies()
             guard var workspace = try transaction.lock(id) else { return nil }
             guard workspace.status != .removed, from.contains(workspace.status) else { return nil }
+            try Ancestry.checkStart(of: workspace, row: transaction.sql.workspace)
             workspace.generation += token == nil ? 0 : 1
             // A new generation that somebody wants ends a trial: there is nothing to go back to.
             if token != nil { workspace.kept = nil }
@@ -20,18 +22,6 @@ extension RecordStore {
                 try transaction.store(token, for: workspace)
             }
             return workspace
-        }
-    }
-
-    func applyToAll(_ events: [(id: WorkspaceID, event: LifecycleEvent)]) async throws -> [Workspace] {
-        let asked = events.map { AskedMove(id: $0.id, event: $0.event) }
-        return try await database.write { transaction in
-            var moved: [Int: Workspace] = [:]
-            // In the order of ids, as every transaction that locks several rows.
-            for (index, ask) in asked.enumerated().sorted(by: { ($0.element.id.text, $0.offset) < ($1.element.id.text, $1.offset) }) {
-                moved[index] = try transaction.move(ask.id, by: ask.event)
-            }
-            return asked.indices.compactMap { moved[$0] }
         }
     }
 
@@ -53,22 +43,5 @@ extension RecordStore {
                 "UPDATE workspaces SET last_work_at = $2 WHERE id = $1 AND (last_work_at IS NULL OR last_work_at < $2)",
                 [.text(id.text), .int(at.microseconds)])
         }
-    }
-}
-
-/// A move on its way to the database thread.
-private struct AskedMove: Sendable {
-    let id: WorkspaceID
-    let event: LifecycleEvent
-}
-
-extension Transaction {
-    /// The row after `event`; nil when it is missing or the event changes nothing.
-    fileprivate func move(_ id: WorkspaceID, by event: LifecycleEvent) throws -> Workspace? {
-        guard var workspace = try lock(id), let transition = WorkspaceStatusMachine.apply(event, to: workspace.condition) else {
-            return nil
-        }
-        try carryOut(transition, on: &workspace)
-        return workspace
     }
 }

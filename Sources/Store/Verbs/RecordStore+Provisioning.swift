@@ -4,6 +4,10 @@ extension RecordStore {
     func insert(_ new: NewWorkspace) async throws -> Workspace {
         let row = try sealed(new)
         return try await database.write { transaction in
+            if let parent = row.workspace.parentID {
+                try transaction.keepFamilies()
+                try Ancestry.checkPlace(of: row.workspace, below: parent, row: transaction.sql.workspace)
+            }
             try transaction.sql.run(WorkspaceRow.insert, WorkspaceRow.values(row.workspace))
             try transaction.storeBelongings(of: row)
             try transaction.emitAll(of: row)
@@ -76,20 +80,6 @@ extension RecordStore {
             }
             try transaction.carryOut(transition, on: &workspace)
             return workspace
-        }
-    }
-
-    func markRemoved(root: WorkspaceID, descendants: [WorkspaceID]) async throws {
-        // In the order of ids, so that two overlapping cascades lock rows in the same order.
-        let ids = Set(descendants).union([root]).sorted { $0.text < $1.text }
-        try await database.write { transaction in
-            for id in ids {
-                guard var workspace = try transaction.lock(id) else { continue }
-                guard let transition = WorkspaceStatusMachine.apply(.removalRequested, to: workspace.condition) else { continue }
-                workspace.pendingCleanup = true
-                let payload: JSONObject = id == root ? ["cascade_deleted": .int(ids.count - 1)] : [:]
-                try transaction.carryOut(transition, on: &workspace, addingToPayload: payload)
-            }
         }
     }
 

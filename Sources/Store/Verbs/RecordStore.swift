@@ -8,29 +8,11 @@ struct RecordStore: WorkspaceStore {
     let isNewInstallation: Bool
 
     func workspace(_ id: WorkspaceID) async throws -> Workspace? {
-        try await database.read { try $0.workspaces("WHERE w.id = $1", [.text(id.text)]).first }
+        try await database.read { try $0.workspace(id) }
     }
 
     func liveWorkspaces() async throws -> [Workspace] {
         try await database.read { try $0.workspaces("WHERE w.status <> 'removed' ORDER BY w.created_at, w.id") }
-    }
-
-    /// Walks level by level, also through removed rows, and never twice through the same one: a cycle of parents ends the walk.
-    func liveDescendants(of id: WorkspaceID) async throws -> [Workspace] {
-        try await database.read { sql in
-            var seen: Set<WorkspaceID> = [id]
-            var level = [id]
-            var found: [Workspace] = []
-            while !level.isEmpty {
-                let children = try level.flatMap { parent in
-                    try sql.workspaces("WHERE w.parent_id = $1 ORDER BY w.created_at, w.id", [.text(parent.text)])
-                }
-                let unseen = children.filter { seen.insert($0.id).inserted }
-                found += unseen.filter { $0.status != .removed }
-                level = unseen.map(\.id)
-            }
-            return found
-        }
     }
 
     func workspacesPendingCleanup() async throws -> [Workspace] {

@@ -43,6 +43,14 @@ struct BodyFields {
         self.refusal = refusal
     }
 
+    /// Refuses a key it does not know: where a field left out means all of them, a slip must not.
+    func allowOnly(_ keys: String...) throws {
+        guard let unknown = object.members.map(\.key).first(where: { !keys.contains($0.lowercased()) }) else { return }
+        throw Failure(
+            .invalidRequest, refusal, next: "'\(unknown.prefix(64))' is not known here; the fields are \(keys.joined(separator: ", ")).",
+            details: ["field": .string(String(unknown.prefix(64)))])
+    }
+
     func string(_ key: String) throws -> String? { try read(key, "a string", \.string) }
     func bool(_ key: String) throws -> Bool? { try read(key, "true or false", \.bool) }
     func int(_ key: String) throws -> Int? { try read(key, "a whole number", \.int) }

@@ -35,6 +35,8 @@ public struct Orphan: Sendable, Hashable {
     public var createdAt: Timestamp?
     public var firstSeenAt: Timestamp
     public var quarantinedAt: Timestamp?
+    /// It was among too many at once: it is left alone until somebody decides, however few are left by then.
+    public var awaitsDecision = false
 
     public init(
         labels: WorkspaceLabels, containerID: String?, cause: Cause, state: State = .found, createdAt: Timestamp?, firstSeenAt: Timestamp

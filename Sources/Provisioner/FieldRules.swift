@@ -19,7 +19,7 @@ enum FieldRules {
             ("name", request.name, 255), ("role", request.role ?? "", 1000), ("model", request.model ?? "", 100),
             ("runtime", request.runtime ?? "", 100),
         ]
-        for (field, text, _) in texts where text.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) {
+        for (field, text, _) in texts where text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) {
             throw invalidField(field, "must be one line without control characters")
         }
         for (field, text, _) in texts.prefix(2) where text.contains(where: forbiddenInNames.contains) {

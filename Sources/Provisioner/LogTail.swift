@@ -14,12 +14,7 @@ struct LogTail: Sendable {
     /// nil when nothing was written.
     func text(hiding secrets: some Sequence<String>) -> String? {
         guard !bytes.isEmpty else { return nil }
-        var text = String(decoding: bytes, as: UTF8.self)
-        // Longest first, so that a secret that contains another leaves nothing of itself behind.
-        for secret in secrets.filter({ $0.utf8.count >= 4 }).sorted(by: { $0.utf8.count > $1.utf8.count }) {
-            text = text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "[hidden]")
-        }
-        return Self.lastBytes(of: text)
+        return Self.lastBytes(of: String(decoding: bytes, as: UTF8.self).hiding(secrets))
     }
 
     private static func lastBytes(of text: String) -> String {
@@ -47,6 +42,22 @@ extension WorkspaceProvisioner {
         guard let tail = tail ?? nil else { return nil }
         // Without the secrets nothing can be hidden, and then nothing is shown.
         guard let secrets = try? await records.secrets(of: id) else { return nil }
-        return tail.text(hiding: Array(secrets.environment.values) + Array(secrets.files.values))
+        return tail.text(hiding: secrets.values)
+    }
+}
+
+extension WorkspaceSecrets {
+    var values: [String] { Array(environment.values) + Array(files.values) }
+}
+
+extension String {
+    /// Without `secrets`. What is shorter than four bytes is no secret, and would leave nothing readable.
+    func hiding(_ secrets: some Sequence<String>) -> String {
+        var text = self
+        // Longest first, so that a secret that contains another leaves nothing of itself behind.
+        for secret in secrets.filter({ $0.utf8.count >= 4 }).sorted(by: { $0.utf8.count > $1.utf8.count }) {
+            text = text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "[hidden]")
+        }
+        return text
     }
 }

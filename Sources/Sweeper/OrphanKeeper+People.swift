@@ -3,13 +3,12 @@ public import Model
 extension OrphanKeeper {
     public func report() async throws -> OrphanReport {
         let decision = plan.decide(try await facts())
-        let held = decision.cases.count { $0.orphan.state == .found && $0.orphan.cause == .databaseNew }
         let entries = decision.cases.map { thing -> OrphanReport.Entry in
             let (next, at) = prospect(of: thing, decision)
             return OrphanReport.Entry(orphan: thing.orphan, running: thing.isUp, volumes: thing.volumes, next: next, nextAt: at)
         }
         return OrphanReport(
-            mode: plan.policy.mode.rawValue, banner: banner(held: held, until: decision.holdUntil, fuse: decision.fuseBlown),
+            mode: plan.policy.mode.rawValue, banner: banner(decision),
             holdUntil: decision.holdUntil, entries: entries, strangers: try await engine.strangers())
     }
 
@@ -41,6 +40,7 @@ extension OrphanKeeper {
         let cases = plan.decide(try await facts()).cases.filter { $0.orphan.cause != .rowRemoved }
         let outcomes = await sideBySide(try Self.chosen(act, ids, among: cases)) { await self.outcome(of: act, on: $0, dryRun: dryRun) }
         if act == .adopt, !dryRun { onAdopted() }
+        if !dryRun { await renewBanner() }
         return try outcomes.map { try $0.get() }
     }
 
@@ -79,6 +79,7 @@ extension OrphanKeeper {
         switch act {
         case .adopt: try await adopt(thing)
         case .restore: try await restore(thing)
+        case .confirm where thing.orphan.state == .quarantined: break  // Its retention goes on.
         case .confirm:
             let id = thing.orphan.workspaceID
             try await records.saveOrphans(
@@ -149,6 +150,7 @@ extension Orphan {
         var orphan = self
         orphan.state = state
         orphan.quarantinedAt = nil
+        orphan.awaitsDecision = false
         return orphan
     }
 }

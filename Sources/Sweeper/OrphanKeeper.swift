@@ -198,8 +198,7 @@ extension OrphanKeeper {
 
 extension OrphanKeeper {
     private func announce(_ decision: OrphanDecision) async throws {
-        let held = decision.cases.count { $0.orphan.state == .found && $0.orphan.cause == .databaseNew }
-        let banner = banner(held: held, until: decision.holdUntil, fuse: decision.fuseBlown)
+        let banner = banner(decision)
         let news = memory.withLock { memory -> (hold: Bool, fuse: Bool) in
             defer {
                 memory.banner = banner
@@ -220,13 +219,28 @@ extension OrphanKeeper {
         try await records.saveOrphans([], forgetting: [], audit: audit)
     }
 
-    func banner(held: Int, until: Timestamp?, fuse: Int?) -> String? {
-        if let until {
+    /// What somebody has just decided shows at once.
+    func renewBanner() async {
+        do {
+            let banner = banner(plan.decide(try await facts()))
+            memory.withLock { $0.banner = banner }
+        } catch {
+            log.debug("banner not renewed, the next sweep does", ("error", String(describing: error)))
+        }
+    }
+
+    func banner(_ decision: OrphanDecision) -> String? {
+        if let until = decision.holdUntil {
+            let held = decision.cases.count { $0.orphan.state == .found && $0.orphan.cause == .databaseNew }
+            let then =
+                plan.policy.mode == .enforce
+                ? "Nothing is touched until \(until.rfc3339); then they are stopped, and kept for \(plan.policy.retention.components.seconds / 3600) h."
+                : "Nothing is touched: ORPHAN_SWEEP_MODE is \(plan.policy.mode.rawValue)."
             return
-                "This database has never known this installation, but \(held) older workspace\(held == 1 ? " is" : "s are") here. Nothing is touched until \(until.rfc3339); then they are stopped, and kept for \(plan.policy.retention.components.seconds / 3600) h. "
+                "This database has never known this installation, but \(held) older workspace\(held == 1 ? " is" : "s are") here. \(then) "
                 + "Three ways out: point DATABASE_URL or STATE_DIR back to the right database; 'berth orphans adopt --all' to rebuild their rows; 'berth orphans confirm --all' to let them go now."
         }
-        if let fuse {
+        if let fuse = decision.fuseBlown {
             return
                 "\(fuse) workspace\(fuse == 1 ? " has" : "s have") containers and no row, too many to be stopped by themselves: the database may have been restored from an old copy. "
                 + "Restore the right database, or decide: 'berth orphans adopt --all' to rebuild their rows, 'berth orphans confirm --all' to let them go."

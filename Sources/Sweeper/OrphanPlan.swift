@@ -148,6 +148,7 @@ public struct OrphanPlan: Sendable {
             thing.orphan.state = known.state
             thing.orphan.firstSeenAt = known.firstSeenAt
             thing.orphan.quarantinedAt = known.quarantinedAt
+            thing.orphan.awaitsDecision = known.awaitsDecision
         } else {
             decision.found.append(thing.orphan)
         }
@@ -188,8 +189,19 @@ extension OrphanPlan {
             // Whoever was to be asked has had the whole hold; still in batches, so that a mistake can be stopped in the middle.
             decision.quarantine += held.filter { isRipe($0, facts) }.prefix(policy.mostPerCycle)
         }
-        let missing = rowless.filter { $0.orphan.state == .found && $0.orphan.cause == .rowMissing && isRipe($0, facts) }
-        if isFused(missing, facts) { decision.fuseBlown = missing.count } else { decision.quarantine += missing }
+        let missing = rowless.filter {
+            $0.orphan.state == .found && $0.orphan.cause == .rowMissing && ($0.orphan.awaitsDecision || isRipe($0, facts))
+        }
+        guard isFused(missing, facts) else {
+            decision.quarantine += missing
+            return
+        }
+        decision.fuseBlown = missing.count
+        for var orphan in missing.map(\.orphan) where !orphan.awaitsDecision {
+            orphan.awaitsDecision = true
+            decision.saved.removeAll { $0.workspaceID == orphan.workspaceID }
+            decision.saved.append(orphan)
+        }
     }
 
     private func isOver(_ orphan: Orphan, _ facts: OrphanFacts) -> Bool {
@@ -197,9 +209,11 @@ extension OrphanPlan {
         return facts.now - since >= policy.retention
     }
 
-    /// A database that misses many rows at once was restored from an old copy sooner than it is right.
+    /// A database that misses many rows at once was restored from an old copy sooner than it is right. While one of those waits for a person,
+    /// the database stays in doubt: what that person has decided about the others does not make the rest few enough to be taken.
     private func isFused(_ missing: [OrphanCase], _ facts: OrphanFacts) -> Bool {
         guard !missing.isEmpty else { return false }
+        if missing.contains(where: \.orphan.awaitsDecision) { return true }
         let quarantined = Set(facts.known.values.filter { $0.state == .quarantined }.map(\.workspaceID))
         let ours = Set(facts.containers.compactMap { WorkspaceLabels($0.labels, of: facts.instance)?.workspace })
             .union(missing.map(\.orphan.workspaceID)).subtracting(quarantined)

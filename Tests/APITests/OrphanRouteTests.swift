@@ -78,7 +78,10 @@ struct OrphanRouteTests {
 
     @Test(
         "an act that cannot be read does nothing, and an empty body is no order to act on everything",
-        arguments: ["", "[]", #"{"ids":"x"}"#, #"{"ids":[1]}"#, #"{"ids":["nonsense"]}"#, #"{"dry_run":"yes"}"#])
+        arguments: [
+            "", "[]", #"{"ids":"x"}"#, #"{"ids":[1]}"#, #"{"ids":["nonsense"]}"#, #"{"dry_run":"yes"}"#,
+            #"{"id":["11111111-2222-4333-8444-555555555555"]}"#,
+        ])
     func malformed(body: String) async {
         let world = APIWorld()
         let answer = await world.call(.post, "/admin/orphans/purge", bearer: APIWorld.admin, body: body)

@@ -110,7 +110,7 @@ struct ServerLimitTests {
                     try await Task.sleep(for: .milliseconds(20))
                 }
             }
-            #expect(ContinuousClock.now - start < .seconds(10))
+            #expect(ContinuousClock.now - start < .seconds(60))
         }
     }
 
@@ -130,7 +130,7 @@ struct ServerLimitTests {
             let start = ContinuousClock.now
             try await client.send(beginning == "POST" ? "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nhalf" : beginning)
             #expect(try await client.rest().isEmpty)
-            #expect(ContinuousClock.now - start < .seconds(10))
+            #expect(ContinuousClock.now - start < .seconds(60))
             if beginning == "POST" { await lost.wait() }
         }
     }
@@ -144,7 +144,7 @@ struct ServerLimitTests {
             let start = ContinuousClock.now
             #expect(try await client.rest().isEmpty)
             let waited = ContinuousClock.now - start
-            #expect(waited > .milliseconds(250) && waited < .seconds(10))
+            #expect(waited > .milliseconds(250) && waited < .seconds(60))
         }
     }
 
@@ -198,7 +198,7 @@ struct ServerLimitTests {
         try await withServer(limits: Self.small { $0.keepAlive = .seconds(2) }, handler: handler) { server in
             let client = try await RawConnection.open(to: server.address, receiveBuffer: 16 * 1024)
             try await client.send(plainGet)
-            #expect(await failed.wait() < .seconds(10))
+            #expect(await failed.wait() < .seconds(60))
             await client.close()
         }
     }

@@ -53,6 +53,7 @@ struct CreateValidationTests {
         Refusal("a secret file that climbs", .invalidField, fields) { $0.secretFiles = ["../token": "x"] },
         Refusal("a secret file in a folder", .invalidField, fields) { $0.secretFiles = ["a/b": "x"] },
         Refusal("a hidden secret file", .invalidField, fields) { $0.secretFiles = [".netrc": "x"] },
+        Refusal("a control character of the second kind", .invalidField, fields) { $0.name = "a\u{85}b" },
         Refusal("an image with a blank", .invalidField, fields) { $0.image = "a b" },
         Refusal("a negative budget", .invalidField, fields) { $0.budgetLimit = -1 },
         Refusal("a directory while none is allowed", .invalidField, "invalid workspace directory") { $0.workspaceDirectory = "/tmp" },
@@ -72,7 +73,7 @@ struct CreateValidationTests {
         do {
             _ = try await world.provisioner().create(request)
             Issue.record("it was accepted")
-        } catch let failure as Failure {
+        } catch let failure as any CodedError {
             #expect(failure.code == refusal.code && failure.message == refusal.message)
             #expect(failure.next?.isEmpty == false, "it says what to do next")
         }

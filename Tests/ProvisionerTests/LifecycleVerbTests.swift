@@ -322,4 +322,18 @@ struct LifecycleVerbTests {
         _ = try await world.beat(id, token: world.token(of: id)).get()
         #expect(try world.row(id).status == .online && world.row(id).failure == nil)
     }
+
+    @Test("what somebody says of a failed boot holds none of the workspace's secrets")
+    func bootstrapSecrets() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        var request = world.request("a")
+        request.secrets = ["API_KEY": "s3cret-value"]
+        request.secretFiles = ["key.pem": "in-a-file"]
+        let id = try await world.provisioned(provisioner, request)
+        _ = try await provisioner.bootstrapFailed(id, error: "bad key s3cret-value", logTail: "cat: in-a-file\nline")
+        #expect(try world.row(id).failure?.message == "bad key [hidden]" && world.row(id).failure?.logTail == "cat: [hidden]\nline")
+        let told = world.records.history(of: id).map { JSONValue.object($0.payload).text }.joined()
+        #expect(!told.contains("s3cret") && !told.contains("in-a-file") && told.contains("[hidden]"))
+    }
 }

@@ -177,6 +177,24 @@ struct OrphanKeeperTests {
         #expect(await code { _ = try await keeper.perform(.purge, on: [nobody], dryRun: false) } == .orphanNotFound)
     }
 
+    @Test("confirmed again, what is quarantined keeps its date; what is decided shows in the banner at once")
+    func confirmedTwice() async throws {
+        let lost = try await lost()
+        let world = lost.world
+        let keeper = world.keeper(world.provisioner())
+        try await keeper.sweep()
+        #expect(keeper.banner?.contains("3 older workspaces") == true)
+        _ = try await keeper.perform(.confirm, on: [lost.ids[0]], dryRun: false)
+        #expect(keeper.banner?.contains("2 older workspaces") == true)
+        let since = try #require(try await world.records.orphans().first { $0.workspaceID == lost.ids[0] }?.quarantinedAt)
+        world.clock.advance(by: .seconds(60))
+        let again = try await keeper.perform(.confirm, on: [lost.ids[0]], dryRun: false)
+        #expect(again.map(\.did) == ["quarantined"])
+        #expect(try await world.records.orphans().first { $0.workspaceID == lost.ids[0] }?.quarantinedAt == since)
+        _ = try await keeper.perform(.adopt, on: nil, dryRun: false)
+        #expect(keeper.banner == nil)
+    }
+
     @Test("restored, one runs again and is left alone until somebody decides")
     func restored() async throws {
         let lost = try await lost(1)

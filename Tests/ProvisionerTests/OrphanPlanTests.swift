@@ -96,6 +96,23 @@ struct OrphanPlanTests {
         #expect(decide(facts(half, at: 1000) { $0.statuses = live(4...4) }).fuseBlown == 3)
     }
 
+    @Test("whom the fuse kept waits for a person, however few are left; what comes later waits with them")
+    func fuseStays() {
+        let many = (1...20).map { container($0) }
+        let blown = decide(facts(many, at: 1000) { $0.statuses = live(7...20) })
+        #expect(blown.saved.count == 6 && blown.saved.allSatisfy(\.awaitsDecision))
+        let known = Dictionary(uniqueKeysWithValues: blown.saved.map { ($0.workspaceID, $0) })
+        let rest = decide(
+            facts(many, at: 1000) {
+                $0.statuses = live(5...19)
+                $0.known = known
+            })
+        #expect(taken(rest).isEmpty && rest.fuseBlown == 5 && rest.claimed == [id(5), id(6)])
+        #expect(rest.saved.map(\.workspaceID) == [id(20)] && rest.saved.allSatisfy(\.awaitsDecision))
+        let decided = decide(facts(many, at: 1000) { $0.statuses = live(2...20) })
+        #expect(taken(decided) == [id(1)] && decided.fuseBlown == nil)
+    }
+
     @Test("a database that has never known us: what is older is held for the whole time, then taken in batches")
     func wiped() {
         let all = (1...20).map { container($0, age: 3600) }

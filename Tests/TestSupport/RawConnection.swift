@@ -65,7 +65,7 @@ public final class RawConnection: @unchecked Sendable {
     // MARK: Receiving
 
     /// One response with its whole body. `toHead`: it answers a HEAD request, so no body follows.
-    public func response(toHead: Bool = false, within seconds: Double = 10) async throws -> RawResponse {
+    public func response(toHead: Bool = false, within seconds: Double = 60) async throws -> RawResponse {
         try await perform {
             let deadline = Deadline(seconds)
             var response = try RawResponse(head: self.take(through: Array("\r\n\r\n".utf8), deadline))
@@ -82,27 +82,27 @@ public final class RawConnection: @unchecked Sendable {
     }
 
     /// Only the head of a response; its body is left to `text(through:)` or `rest`.
-    public func responseHead(within seconds: Double = 10) async throws -> RawResponse {
+    public func responseHead(within seconds: Double = 60) async throws -> RawResponse {
         try await perform { try RawResponse(head: self.take(through: Array("\r\n\r\n".utf8), Deadline(seconds))) }
     }
 
     /// A chunked body whose head was read before.
-    public func chunkedBody(within seconds: Double = 10) async throws -> [UInt8] {
+    public func chunkedBody(within seconds: Double = 60) async throws -> [UInt8] {
         try await perform { try self.takeChunks(Deadline(seconds)) }
     }
 
     /// What arrives up to and including `mark`.
-    public func text(through mark: String, within seconds: Double = 10) async throws -> String {
+    public func text(through mark: String, within seconds: Double = 60) async throws -> String {
         try await perform { String(decoding: try self.take(through: Array(mark.utf8), Deadline(seconds)), as: UTF8.self) }
     }
 
     /// `count` bytes.
-    public func bytes(_ count: Int, within seconds: Double = 10) async throws -> [UInt8] {
+    public func bytes(_ count: Int, within seconds: Double = 60) async throws -> [UInt8] {
         try await perform { try self.take(count: count, Deadline(seconds)) }
     }
 
     /// Everything until the server closes. A reset counts as closed.
-    public func rest(within seconds: Double = 10) async throws -> [UInt8] { try await perform { try self.takeRest(Deadline(seconds)) } }
+    public func rest(within seconds: Double = 60) async throws -> [UInt8] { try await perform { try self.takeRest(Deadline(seconds)) } }
 
     // MARK: On the queue
 

@@ -43,6 +43,7 @@ struct OrphanOrder {
 
     init(decoding body: JSONValue) throws {
         let fields = try BodyFields(body, refusal: "invalid request body")
+        try fields.allowOnly("ids", "dry_run")
         dryRun = try fields.bool("dry_run") ?? false
         ids = try fields.array("ids").map { list in
             var seen: Set<WorkspaceID> = []

@@ -1,12 +1,13 @@
 extension Migration {
     static let images = Migration(
-        version: 3, name: "image versions, refreshes, kept containers",
+        version: 3, name: "image versions, refreshes, kept containers; orphans that wait for a decision",
         sql: """
             ALTER TABLE workspaces ADD COLUMN image_id TEXT;
             ALTER TABLE workspaces ADD COLUMN image_digest TEXT;
             ALTER TABLE workspaces ADD COLUMN kept_container_id TEXT;
             ALTER TABLE workspaces ADD COLUMN kept_generation BIGINT;
             ALTER TABLE workspaces ADD COLUMN canary BIGINT NOT NULL DEFAULT 0;
+            ALTER TABLE orphans ADD COLUMN awaits_decision BIGINT NOT NULL DEFAULT 0;
             CREATE TABLE images (
                 reference TEXT PRIMARY KEY,
                 observed_digest TEXT,

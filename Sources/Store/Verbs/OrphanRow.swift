@@ -4,7 +4,7 @@ internal import Model
 enum OrphanRow {
     private static let columns = [
         "workspace_id", "container_id", "name", "runtime", "template", "tier", "parent_id", "generation", "cause", "state", "created_at",
-        "first_seen_at", "quarantined_at",
+        "first_seen_at", "quarantined_at", "awaits_decision",
     ]
 
     static let select = "SELECT \(columns.joined(separator: ", ")) FROM orphans"
@@ -19,7 +19,7 @@ enum OrphanRow {
             .text(orphan.workspaceID.text), SQLValue(orphan.containerID), .text(orphan.name), .text(orphan.runtime), .text(orphan.template),
             SQLValue(orphan.tier), SQLValue(orphan.parentID?.text), SQLValue(orphan.generation), .text(orphan.cause.rawValue),
             .text(orphan.state.rawValue), SQLValue(orphan.createdAt?.microseconds), .int(orphan.firstSeenAt.microseconds),
-            SQLValue(orphan.quarantinedAt?.microseconds),
+            SQLValue(orphan.quarantinedAt?.microseconds), SQLValue(orphan.awaitsDecision),
         ]
     }
 
@@ -44,6 +44,7 @@ enum OrphanRow {
         var orphan = Orphan(
             labels: labels, containerID: containerID, cause: cause, state: state, createdAt: createdAt, firstSeenAt: firstSeenAt)
         orphan.quarantinedAt = reader.time()
+        orphan.awaitsDecision = reader.bool()
         return orphan
     }
 }

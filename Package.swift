@@ -78,7 +78,7 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "TestSupport", dependencies: ["Model", "HTTP"], path: "Tests/TestSupport", swiftSettings: strict),
+            name: "TestSupport", dependencies: ["Model", "HTTP", "CSpawn"], path: "Tests/TestSupport", swiftSettings: strict),
         // Policy under seeded schedules. The program alone hooks the runtime's executor: that is for a whole process.
         .target(
             name: "Simulation", dependencies: ["Model", "Provisioner", "Sweeper", "Registry", "Events", "TestSupport"],

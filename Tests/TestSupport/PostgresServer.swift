@@ -1,3 +1,4 @@
+internal import CSpawn
 import Dispatch
 import Glibc
 import Synchronization
@@ -123,6 +124,8 @@ public final class PostgresServer: Sendable {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, input[0], 0)
         posix_spawn_file_actions_adddup2(&actions, output[1], 1)
+        // Else a pipe that another thread is just making stays open as long as the server runs, and whoever reads it never sees its end.
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         var arguments = ["sh", "-c", script]
         if getuid() == 0, let owner = unprivilegedUser {
             arguments = ["setpriv", "--reuid=\(owner.uid)", "--regid=\(owner.gid)", "--clear-groups", "--"] + arguments

@@ -1,3 +1,4 @@
+internal import CSpawn
 internal import Glibc
 
 /// A Docker engine of one test's own (`scripts/engine.sh private`), to be killed, restarted or filled up. Needs root.
@@ -66,6 +67,7 @@ public final class PrivateEngine: Sendable {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         let words = arguments.map { strdup($0) } + [nil]
         defer { for word in words { free(word) } }
         var process = pid_t()

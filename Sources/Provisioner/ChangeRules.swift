@@ -19,11 +19,6 @@ struct ChangeRules: Sendable {
         if case .some(.some(let minutes)) = change.hibernationIdleMinutes, !(1...Self.longestIdleMinutes).contains(minutes) {
             throw FieldRules.invalidField("hibernation_idle_minutes", "must be from 1 to \(Self.longestIdleMinutes), or null for never")
         }
-        if case .some(.some(let parent)) = change.parentID, parent == row.id {
-            throw Failure(
-                .parentCycle, "a workspace cannot be its own parent", next: "Name another workspace as parent_id, or null.",
-                details: ["field": "parent_id"])
-        }
         if let image = change.image { try FieldRules.checkImage(image) }
         if let runtime = change.runtime { try follow(runtime, row, &change) }
         try await resolveDirectory(row, &change)

@@ -243,8 +243,9 @@ extension WorkspaceProvisioner {
     public func update(_ id: WorkspaceID, _ change: WorkspaceChange, byAgent: Bool) async throws -> Workspace {
         if byAgent, let field = change.fieldsForPeople.first {
             throw Failure(
-                .fieldForbidden, "an agent may not change \(field)", next: "Ask a person: an admin may.",
-                details: ["field": .string(field)])
+                .fieldForbidden, "an agent may not change \(change.fieldsForPeople.joined(separator: ", "))",
+                next: "Ask a person: an admin may.",
+                details: ["field": .string(field), "fields": .array(change.fieldsForPeople.map(JSONValue.string))])
         }
         let row = try await row(id)
         guard row.status != .removed else { throw Self.removed }

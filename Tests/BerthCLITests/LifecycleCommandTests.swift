@@ -273,7 +273,10 @@ struct OrphanCommandTests {
             + #""restarts":1,"last_error":"engine_timeout"}},"banner":"the database is new here"}"#
         let server = ScriptedServer {
             $0.answer([
-                "GET /healthz": (200, #"{"version":"9.9"}"#), "GET /workspaces": (200, "[]"),
+                "GET /healthz": (200, #"{"version":"9.9"}"#),
+                "GET /workspaces": (
+                    200, #"[{"name":"bob","status":"failed","failure":{"code":"crash_loop"}},{"name":"ann","status":"online"}]"#
+                ),
                 "GET /readyz": (503, #"{"checks":[{"name":"loops","status":"failing","error":"no fresh round"}]}"#),
                 "GET /admin/liveness": (200, liveness), "GET /admin/orphans": (200, Self.report),
             ])
@@ -290,6 +293,7 @@ struct OrphanCommandTests {
         let findings = doctor.json?.array ?? []
         func verdict(_ name: String) -> String? { findings.first { $0["check"]?.string == name }?["verdict"]?.string }
         #expect(verdict("loop: reconcile") == "ok" && verdict("loop: sweep") == "failed")
+        #expect(findings.first { $0["check"] == "workspaces" }?["message"] == "failed: bob (crash_loop)")
         #expect(verdict("attention") == "warning" && verdict("orphans") == "warning")
         #expect(findings.allSatisfy { $0["verdict"] == "ok" || $0["next"]?.string?.isEmpty == false })
     }

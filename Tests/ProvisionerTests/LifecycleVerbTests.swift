@@ -303,7 +303,8 @@ struct LifecycleVerbTests {
         #expect(try world.row(id).name == "Ada")
         change.tier = nil
         change.hibernationIdleMinutes = .some(30)
-        #expect(await code { _ = try await provisioner.update(id, change, byAgent: true) } == .fieldForbidden)
+        let refused = await #expect(throws: Failure.self) { _ = try await provisioner.update(id, change, byAgent: true) }
+        #expect(refused?.code == .fieldForbidden && refused?.details["fields"]?.array?.isEmpty == false)
         let changed = try await provisioner.update(id, change, byAgent: false)
         #expect(changed.name == "Bea" && changed.hibernationIdleMinutes == 30)
         var cycle = WorkspaceChange()

@@ -87,8 +87,10 @@ struct DoctorCommand {
         let daemon = context.daemon
         let alive = await finding("daemon") { "berthd \(try await daemon.get("/healthz")["version"]?.string ?? "?") at \(daemon.baseURL)" }
         guard alive.verdict == .ok else { return [alive] }
+        var rows: [JSONValue] = []
         let authorised = await finding("access") {
-            "the token is accepted; \(try await daemon.get("/workspaces").array?.count ?? 0) workspaces"
+            rows = try await daemon.get("/workspaces").array ?? []
+            return "the token is accepted; \(rows.count) workspaces"
         }
         let checks = (try? await daemon.exchange(.get, "/readyz"))?.body?["checks"]?.array ?? []
         let details = checks.map { check in
@@ -99,7 +101,19 @@ struct DoctorCommand {
                 next: good
                     ? nil : "docs/errors.md explains \(code ?? "it"); berthd logs to \(StateFile.log.path(in: context.stateDirectory)).")
         }
-        return [alive, authorised] + details + (await supervision())
+        return [alive, authorised] + [Self.failures(rows)].compactMap(\.self) + details + (await supervision())
+    }
+
+    /// nil when no workspace has failed.
+    private static func failures(_ rows: [JSONValue]) -> Finding? {
+        let failed = rows.filter { $0["status"]?.string == "failed" }.map { row in
+            WorkspaceText.printable("\(row["name"]?.string ?? "?") (\(row["failure"]?["code"]?.string ?? "no reason given"))")
+        }
+        guard let first = failed.first else { return nil }
+        return Finding(
+            name: "workspaces", verdict: .warning,
+            message: failed.count > 3 ? "\(failed.count) have failed, \(first) among them" : "failed: \(failed.joined(separator: ", "))",
+            next: "'berth workspaces get NAME' says why, with the last lines of its log; docs/errors.md explains the code.")
     }
 
     private func supervision() async -> [Finding] {
@@ -141,6 +155,11 @@ struct DoctorCommand {
 
     private func templates() -> Finding {
         let path = context.environment["CONFIGS_DIR"].flatMap { $0.isEmpty ? nil : $0 } ?? context.projectDirectory + "/templates"
+        if context.environment["CONFIGS_DIR"] == nil, !Machine.exists(path) {
+            return Finding(
+                name: "templates", verdict: .warning, message: "\(path) is not there, and CONFIGS_DIR is not set",
+                next: "Set CONFIGS_DIR to the directory that berthd reads.")
+        }
         let errors = TemplateLint.check(path: path).filter { $0.severity == .error }
         guard let first = errors.first else { return Finding(name: "templates", verdict: .ok, message: path) }
         return Finding(

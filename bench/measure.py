@@ -8,6 +8,7 @@ import memory
 import os
 import proxy
 import reconcile
+import refresh
 import report
 import sys
 import time
@@ -15,8 +16,9 @@ from rig import Rig
 
 MEASUREMENTS = {
     "memory": memory, "heartbeats": heartbeats, "create": create, "proxy": proxy, "deaths": deaths, "reconcile": reconcile, "burst": burst,
+    "refresh": refresh,
 }
-PAGE = ["create", "burst", "deaths", "reconcile", "heartbeats", "proxy", "memory"]
+PAGE = ["create", "burst", "deaths", "refresh", "reconcile", "heartbeats", "proxy", "memory"]
 
 
 def main():

@@ -5,8 +5,8 @@ declare -A PACKAGES=(
     [build]="libmicrohttpd-dev libcurl4-openssl-dev libyaml-dev libsqlite3-dev libpq-dev libsodium-dev libc6-dev libstdc++-12-dev binutils pkg-config git"
     [engine]="docker.io iptables iproute2 ca-certificates"
     [image]="busybox-static ca-certificates binutils"
-    [test]="postgresql docker-registry python3 python3-venv procps util-linux"
-    [bench]="nginx-light wrk python3 postgresql"
+    [test]="openssl postgresql docker-registry python3 python3-venv procps util-linux"
+    [bench]="nginx-light wrk python3 postgresql docker-registry"
 )
 missing=()
 for group in "$@"; do

@@ -115,7 +115,7 @@ extension ImageKeeper {
                 outcome.failure = try await refuse(target, &image, failure)
                 return false
             }
-        } else if ask.recreates, let first = try await plan(target, catalog, reference).replaced.first {
+        } else if ask.recreates, let first = try await settledPlan(target, reference).replaced.first {
             guard try await proveOnFirst(first, target, &image, &outcome) else { return false }
         }
         try await accept(target, &image, reference)

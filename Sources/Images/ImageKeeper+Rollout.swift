@@ -6,10 +6,20 @@ extension ImageKeeper {
             rows: catalog.workspaces[reference.description] ?? [], containers: try await engine.containers(), target: target)
     }
 
+    /// The plan when nothing is on its way any more, or has had the time for it: above all what a crash of ours left in the middle.
+    func settledPlan(_ target: ImageVersion, _ reference: ImageReference) async throws -> RolloutPlan {
+        let end = clock.now() + settings.proofLimit
+        while true {
+            let plan = try await plan(target, try await catalog(), reference)
+            if !plan.isUnsettled || clock.now() >= end { return plan }
+            try await clock.sleep(for: .seconds(1))
+        }
+    }
+
     /// Replaces, a few at a time, what runs another version. One that does not come back on the new one ends it, and the version is refused.
     func roll(to target: ImageVersion, _ image: inout TrackedImage, _ reference: ImageReference, _ outcome: inout ImageOutcome) async throws
     {
-        let plan = try await plan(target, try await catalog(), reference)
+        let plan = try await settledPlan(target, reference)
         outcome.skipped += plan.skipped
         if image.rollout?.state.isOver ?? true {
             image.rollout = ImageRollout(state: .rolling, target: target.name, recreates: true, isRollback: false, startedAt: clock.now())
@@ -23,6 +33,9 @@ extension ImageKeeper {
             if let failure = try await replace(batch, target, &image, &outcome) {
                 return try await stop(failure, target, &image, reference, &outcome)
             }
+        }
+        for skip in outcome.skipped {
+            log.info("not replaced", ("workspace", skip.name), ("image", image.reference), ("reason", skip.reason))
         }
         try await finish(&image, .done, nil, outcome.recreated.isEmpty ? [] : [audit(.imageRolledOut, image, target)])
     }

@@ -17,7 +17,7 @@ public struct ImageSettings: Sendable {
     public var mirror: String?
     /// `WORKSPACE_IMAGE_OVERRIDES`: runtime -> image reference.
     public var overrides: [String: String] = [:]
-    /// `PULL_STALL_SECONDS`: silence after which a pull is told as stalled.
+    /// `IMAGE_PULL_STALL_SECONDS`: silence after which a pull is told as stalled.
     public var stallLimit: Duration = .seconds(120)
     /// How often a pull is tried when its registry is busy or fails.
     public var pullTries = 5
@@ -25,7 +25,7 @@ public struct ImageSettings: Sendable {
     public var leastFreeBytes: Int64 = 512 << 20
     /// `IMAGE_AUTO_REFRESH`
     public var watches = false
-    /// `IMAGE_CHECK_SECONDS`
+    /// `IMAGE_CHECK_INTERVAL_SECONDS`
     public var checkInterval: Duration = .seconds(300)
     /// `REFRESH_PROOF_SECONDS`: how long a new version may take to show that it works.
     public var proofLimit: Duration = .seconds(120)

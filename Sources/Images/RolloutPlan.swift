@@ -7,16 +7,23 @@ struct RolloutPlan: Sendable {
     private(set) var skipped: [RefreshSkip] = []
     /// Those that run the version already.
     private(set) var onTarget = 0
+    /// Whether some are just being made, or tried on: what becomes of them is not known yet.
+    private(set) var isUnsettled = false
 
     /// `containers` are this installation's own, by full label match; the engine's own image id says what each runs.
     init(rows: [Workspace], containers: [ContainerFacts], target: ImageVersion) {
         let running = Dictionary(containers.map { ($0.id, $0.imageID) }) { $1 }
         for row in rows.sorted(by: { ($0.name, $0.id.text) < ($1.name, $1.id.text) }) {
             let imageID = row.containerID.flatMap { running[$0] } ?? row.imageVersion?.id
-            if imageID == target.id {
+            if row.kept != nil {
+                // It may run the version, and may yet be put back.
+                skipped.append(RefreshSkip(name: row.name, reason: "its trial of another version is not over"))
+                isUnsettled = true
+            } else if imageID == target.id {
                 onTarget += 1
             } else if let reason = Self.reasonToSkip(row) {
                 skipped.append(RefreshSkip(name: row.name, reason: reason))
+                isUnsettled = isUnsettled || row.status == .provisioning
             } else {
                 replaced.append(row)
             }

@@ -137,6 +137,8 @@ extension WorkspaceProvisioner {
         }
         for other in own where other.id != kept.id { try await backend.removeContainer(other.id) }
         try await backend.rename(kept.id, to: id.containerName)
+        // One that a crash left running knows only the token that the trial has revoked: an agent reads its token when it starts.
+        if former.state.isUp { try await backend.stop(kept.id, grace: settings.stopGrace) }
         let token = tokens.issue()
         let secrets = try await records.secrets(of: id)
         let files = ConfigFiles.all(row, template: [], token: token.plaintext, secretFiles: secrets.files)

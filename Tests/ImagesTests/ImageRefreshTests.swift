@@ -167,6 +167,26 @@ struct ImageRefreshTests {
         #expect(try await fixture.image.rollout?.state == .done)
     }
 
+    @Test("one that is being put back after a crash is waited for, and gets the version when it runs again")
+    func unsettled() async throws {
+        let fixture = try KeeperFixture()
+        try await fixture.bring("sha256:a")
+        try await fixture.workspaces("one", "two")
+        var row = try #require(fixture.records.rows.first { $0.name == "one" })
+        row.condition = .init(.provisioning)
+        row.kept = KeptContainer(id: "former", generation: 1)
+        fixture.records.arrange(row)
+        fixture.publish("sha256:b")
+        let refresh = Task { try await fixture.refresh() }
+        while fixture.clock.sleeperCount == 0 { await Task.yield() }
+        #expect(fixture.hands.replaced.isEmpty)
+        (row.condition, row.kept) = (.init(.online), nil)
+        fixture.records.arrange(row)
+        fixture.clock.advance(by: .seconds(1))
+        _ = try await refresh.value
+        #expect(fixture.hands.replaced == ["one", "two"])
+    }
+
     @Test("a pull that fails changes nothing, and says why")
     func pullFails() async throws {
         let fixture = try KeeperFixture()

@@ -35,11 +35,14 @@ struct ImagePull: EngineStream {
     }
 
     /// What an error line in the middle of the stream means; `code` is the registry's status where the engine passes it on.
-    /// A layer that arrived damaged has no status of its own, only words.
+    /// A layer that arrived damaged, or does not fit, has no status of its own, only words. What did not fit is taken away again before the
+    /// line comes, so the disk itself no longer tells.
     func failure(line code: Int?, words: String) -> BackendError {
         switch code {
         case 401?, 403?, 404?: meaning(of: code ?? 0)
-        default: words.contains("verification failed") ? damaged : failed
+        case _ where words.contains("verification failed"): damaged
+        case _ where words.contains("no space left on device"): .diskFull
+        default: failed
         }
     }
 

@@ -13,7 +13,7 @@ final class Daemon: Sendable {
     let process: Process
     let baseURL: String
     let adminToken: String
-    private let client: CurlTransport
+    let client: CurlTransport
 
     private init(
         environment: [String: String], logPath: String, process: Process, baseURL: String, adminToken: String, client: CurlTransport
@@ -111,6 +111,16 @@ final class Daemon: Sendable {
         let response = try await client.send(request)
         let bytes = try await response.body.collect(limit: 16 << 20)
         return (response.status, (try? JSONValue(parsing: bytes)) ?? .string(String(decoding: bytes, as: UTF8.self)))
+    }
+
+    /// The text of the workspace's event stream, from its first event to the first one of a kind in `kinds`.
+    func events(of id: String, upTo kinds: String...) async throws -> String {
+        var request = OutgoingRequest(.get, baseURL + "/workspaces/\(id)/events/stream?last_event_id=0")
+        request.headers["Authorization"] = "Bearer \(adminToken)"
+        let body = try await client.send(request).body
+        var text = ""
+        while !kinds.contains(where: text.contains), let bytes = try await body.next() { text += String(decoding: bytes, as: UTF8.self) }
+        return text
     }
 
     /// The workspace when its status is one of `statuses`.

@@ -18,12 +18,26 @@ final class TestRegistry: Sendable {
         self.log = log
     }
 
-    /// With `isPrivate`, only the user `u` with the password `p` gets in.
-    static func start(_ world: World, isPrivate: Bool = false, port: Int = Int.random(in: 20_000...39_999)) async throws -> TestRegistry {
+    /// Who is let in.
+    enum Door {
+        case open
+        /// The user `u` with the password `p`.
+        case password
+        case token(TokenServer)
+    }
+
+    static func start(_ world: World, _ door: Door = .open, port: Int = Int.random(in: 20_000...31_999)) async throws -> TestRegistry {
         let (config, log) = (world.directory + "/registry-\(port).yml", world.directory + "/registry-\(port).log")
         let users = world.directory + "/users"
         // The bcrypt form of `p`.
         try "u:$2b$04$SmZAyW45U703BHqifGtJKe2nfqsJlNnf4Cnkb7tCRM51w73rsd/L2\n".write(toFile: users, atomically: true, encoding: .utf8)
+        let auth =
+            switch door {
+            case .open: ""
+            case .password: "auth: {htpasswd: {realm: test, path: \(users)}}"
+            case .token(let server):
+                "auth: {token: {realm: 'http://127.0.0.1:\(server.port)/token', service: registry, issuer: tokens, rootcertbundle: \(server.certificate)}}"
+            }
         try """
         version: 0.1
         storage:
@@ -31,7 +45,7 @@ final class TestRegistry: Sendable {
             rootdirectory: \(world.directory)/registry
         http:
           addr: 127.0.0.1:\(port)
-        \(isPrivate ? "auth: {htpasswd: {realm: test, path: \(users)}}" : "")
+        \(auth)
         """.write(toFile: config, atomically: true, encoding: .utf8)
         _ = FileManager.default.createFile(atPath: log, contents: nil)
         let process = Process()
@@ -60,17 +74,47 @@ final class TestRegistry: Sendable {
     }
 
     /// Puts an image there that is made from the echo image by these lines of a Dockerfile. Returns the reference to pull.
+    /// With `megabytes`, one of its layers is that large and cannot be compressed.
     @discardableResult
-    func publish(_ world: World, _ name: String, _ lines: String...) throws -> String {
+    func publish(_ world: World, _ name: String, _ lines: String..., megabytes: Int = 0) throws -> String {
         let context = world.directory + "/context-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: context, withIntermediateDirectories: true)
-        let text = (["FROM berth/workspace-echo:latest"] + lines).joined(separator: "\n") + "\n"
-        try text.write(toFile: context + "/Dockerfile", atomically: true, encoding: .utf8)
+        var lines = ["FROM berth/workspace-echo:latest"] + lines
+        if megabytes > 0 {
+            try TestRegistry.noise(megabytes).write(to: URL(filePath: context + "/noise"))
+            lines.append("COPY noise /noise")
+        }
+        return try publish(world, name, lines, in: context)
+    }
+
+    /// Puts an image there whose program no processor of this host can run.
+    func publishForeign(_ world: World, _ name: String) throws {
+        let context = world.directory + "/context-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: context, withIntermediateDirectories: true)
+        // The head of an ELF file for a processor that nobody has.
+        let head: [UInt8] = [0x7F, 0x45, 0x4C, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0xF0, 0xFF]
+        try Data(head + [UInt8](repeating: 0, count: 200)).write(to: URL(filePath: context + "/agent"))
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: context + "/agent")
+        let platform = try world.docker("version", "-f", "{{.Server.Arch}}").contains("arm64") ? "linux/amd64" : "linux/arm64"
+        let lines = ["FROM scratch", "COPY agent /agent", "LABEL n=\(UUID().uuidString)", "ENTRYPOINT [\"/agent\"]"]
+        try publish(world, name, lines, in: context, "--platform", platform)
+    }
+
+    @discardableResult
+    private func publish(_ world: World, _ name: String, _ lines: [String], in context: String, _ options: String...) throws -> String {
+        try (lines.joined(separator: "\n") + "\n").write(toFile: context + "/Dockerfile", atomically: true, encoding: .utf8)
         let built = "berth-test/\(world.instance):\(UUID().uuidString.prefix(8).lowercased())"
-        try world.docker("build", "-q", "-t", built, context)
+        _ = try world.docker(arguments: ["build", "-q", "-t", built] + options + [context])
         let reference = try push(world, name, from: built)
         try world.docker("rmi", built)
         return reference
+    }
+
+    private static func noise(_ megabytes: Int) throws -> Data {
+        guard let random = FileHandle(forReadingAtPath: "/dev/urandom"), let bytes = try random.read(upToCount: megabytes << 20) else {
+            throw UnixSocket.Failed(reason: "no noise")
+        }
+        return bytes
     }
 
     /// The digest that the registry names now.

@@ -18,10 +18,8 @@ extension World {
         return id
     }
 
-    /// The containers of one workspace, whoever may own them.
-    func containers(of id: String) throws -> [JSONValue] {
-        try containers().filter { $0["Config"]?["Labels"]?[WorkspaceLabels.workspaceID]?.string == id }
-    }
+    /// The containers of one workspace.
+    func containers(of id: String) throws -> [JSONValue] { try containers(also: "\(WorkspaceLabels.workspaceID)=\(id)") }
 
     func onlyContainer(of id: String) throws -> JSONValue {
         let all = try containers(of: id)

@@ -74,10 +74,13 @@ final class World: Sendable {
         try template("echo", "name: Echo\ndescription: says it back\nversion: 1.0.0\nruntime: echo\n" + beats)
     }
 
-    /// Containers of this world, in any state.
-    func containers() throws -> [JSONValue] {
-        let ids = try docker("ps", "-aq", "--no-trunc", "--filter", "label=\(WorkspaceLabels.instance)=\(instance)").split(separator: "\n")
-        return try ids.compactMap { try JSONValue(parsing: docker("inspect", String($0)))[0] }
+    /// Containers of this world, in any state; those with the label `also`, when it is given.
+    func containers(also label: String? = nil) throws -> [JSONValue] {
+        var list = ["ps", "-aq", "--no-trunc", "--filter", "label=\(WorkspaceLabels.instance)=\(instance)"]
+        if let label { list += ["--filter", "label=\(label)"] }
+        let ids = try docker(arguments: list).split(separator: "\n").map(String.init)
+        // One that goes away meanwhile is left out of the answer.
+        return ids.isEmpty ? [] : try JSONValue(parsing: docker(arguments: ["inspect"] + ids)).array ?? []
     }
 
     func volumes() throws -> [String] {

@@ -60,6 +60,7 @@ extension ImageKeeper {
             return ImageVersion(id: here.id, digest: nil)
         }
         let digest = if let known = ask.digest { known } else { try await source.digest(of: reference) }
+        (image.checkedAt, image.checkFailure) = (clock.now(), nil)
         // A daemon that ended between moving the tag and writing it down, or somebody who pulled by hand.
         if let here, here.id != image.current?.id {
             image.previous = image.current ?? image.previous

@@ -66,10 +66,10 @@ extension WorkspaceProvisioner: ImageTrying {
             let cause: any Error = (error as? ProvisionInterrupted)?.cause ?? error
             // An engine or a store that went away says nothing about the image, and can do nothing about the trial: the reconciler settles it.
             if let coded = cause as? any CodedError, coded.isAboutTheHost { throw cause }
-            let failure = await failure(of: attempt.workspace, cause)
+            let failure = await trialFailure(of: attempt.workspace, cause)
             log.warning("put back", ("workspace", attempt.id.text), ("code", failure.code.rawValue), ("reason", failure.message))
             try await unbroken { try await self.putBack(attempt.id) }
-            return .putBack(ImageFailure(code: failure.code, message: failure.message, at: failure.at))
+            return .putBack(ImageFailure(code: failure.code, message: failure.inOneLine, at: failure.at))
         }
         try await unbroken { try await self.accept(attempt.id) }
         return .replaced
@@ -95,7 +95,7 @@ extension WorkspaceProvisioner: ImageTrying {
         case .provisioning: break
         case .online, .degraded: return try await answers(now)
         case .failed:
-            throw Failure(now.failure?.code ?? .startFailed, now.failure?.message ?? "it failed", next: now.failure?.next)
+            throw RowFailed(failure: now.failure ?? WorkspaceFailure(code: .startFailed, message: "it failed", at: clock.now()))
         case .offline, .paused, .hibernated, .hibernating, .awaitingAgent, .removed: throw CancellationError()
         }
         // An engine that does not answer now is asked again.
@@ -115,6 +115,14 @@ extension WorkspaceProvisioner: ImageTrying {
             return false
         }
     }
+}
+
+/// What its row says of a trial that failed by itself.
+private struct RowFailed: CodedError {
+    let failure: WorkspaceFailure
+
+    var code: ErrorCode { failure.code }
+    var message: String { failure.message }
 }
 
 // MARK: - The two ends of a trial
@@ -172,6 +180,21 @@ extension WorkspaceProvisioner {
     }
 }
 
+extension WorkspaceProvisioner {
+    private func trialFailure(of row: Workspace, _ error: any Error) async -> WorkspaceFailure {
+        if let failed = error as? RowFailed { return failed.failure }
+        return await failure(of: row, error)
+    }
+}
+
+extension WorkspaceFailure {
+    /// With the last line of its log, which is gone when somebody reads this.
+    fileprivate var inOneLine: String {
+        guard let line = logTail?.split(whereSeparator: \.isNewline).last(where: { !$0.allSatisfy(\.isWhitespace) }) else { return message }
+        return "\(message); its last line: \(line.prefix(300))"
+    }
+}
+
 // MARK: - Canaries
 
 extension WorkspaceProvisioner {
@@ -196,9 +219,13 @@ extension WorkspaceProvisioner {
         log.info("canary started", ("workspace", id.text), ("image", image))
         do {
             try await awaitAgent(of: row, limit)
-        } catch let exit as ContainerExit {
-            let failure = await failure(of: row, exit)
-            throw Failure(failure.code, failure.message, next: failure.next, details: ["log_tail": .string(failure.logTail ?? "")])
+        } catch let cancelled as CancellationError {
+            throw cancelled
+        } catch {
+            if let coded = error as? any CodedError, coded.isAboutTheHost { throw error }
+            // Its log goes with it.
+            let failure = await trialFailure(of: row, error)
+            throw Failure(failure.code, failure.inOneLine, next: failure.next)
         }
     }
 

@@ -153,7 +153,7 @@ struct ServerStreamTests {
             try await client.send("\(method) / HTTP/1.1\r\nHost: h\r\n" + (method == "POST" ? "Content-Length: 2\r\n\r\nok" : "\r\n"))
             await started.wait()
             await client.close()
-            #expect(await cancelled.wait() < .seconds(1))
+            #expect(await cancelled.wait() < .seconds(30))
         }
     }
 
@@ -176,7 +176,7 @@ struct ServerStreamTests {
             if held { try await client.send([UInt8](repeating: 1, count: 290_000)) }
             await started.wait()
             await client.close()
-            #expect(await cancelled.wait() < .seconds(1))
+            #expect(await cancelled.wait() < .seconds(30))
         }
     }
 
@@ -194,7 +194,7 @@ struct ServerStreamTests {
             try await client.send(plainGet)
             _ = try await client.text(through: "ping")
             await client.close()
-            #expect(await cancelled.wait() < .seconds(1))
+            #expect(await cancelled.wait() < .seconds(30))
         }
     }
 
@@ -221,7 +221,7 @@ struct ServerStreamTests {
             _ = try await client.responseHead()
             _ = try await written.settled()
             await client.close()
-            #expect(await failed.wait() < .seconds(1))
+            #expect(await failed.wait() < .seconds(30))
         }
     }
 }

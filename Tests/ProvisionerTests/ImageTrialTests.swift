@@ -297,8 +297,13 @@ struct ImageTrialTests {
         let provisioner = world.provisioner()
         if ends { world.engine.behave(.exit(code: 5, restarts: false), image: World.image) }
         let proof = Task { try await provisioner.prove(image: World.image, template: World.echo, limit: .seconds(60)) }
-        let failure = await code { _ = try await passing(world, proof) }
-        #expect(failure == (ends ? .containerExited : .registerTimeout))
+        if !ends {
+            await started(world)
+            world.engine.write("no key\nbye\n", to: try #require(world.engine.boxes.first).facts.id)
+        }
+        let failure = await #expect(throws: Failure.self) { try await passing(world, proof) }
+        #expect(failure?.code == (ends ? .containerExited : .registerTimeout))
+        #expect(ends || failure?.message.hasSuffix("; its last line: bye") == true, "\(failure?.message ?? "")")
         let row = try #require(world.records.rows.first)
         await provisioner.idle()
         world.expectNothingLeft(of: row.id)

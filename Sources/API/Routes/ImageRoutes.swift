@@ -142,7 +142,9 @@ extension ImageReport {
         if let rollout = image.rollout, !rollout.state.isOver { return rollout.state.rawValue }
         if pull != nil { return "pulling" }
         if isPinned { return "pinned" }
-        if image.refused != nil, image.refused?.digest != image.current?.digest { return "refused" }
+        if let refused = image.refused, refused.digest != image.current?.digest {
+            return refused.failure.code == .rolledBack ? "rolled_back" : "refused"
+        }
         if image.checkFailure != nil { return "check_failed" }
         if !isHere { return "absent" }
         return isBuiltHere ? "built_here" : "current"

@@ -26,8 +26,11 @@ enum ImageText {
             return "\(name): not checked: \(WorkspaceText.printable(error)) (\(text(image["last_error"]?["code"])))"
         }
         guard let refused = image["refused"], refused["digest"] != nil, let why = refused["why"]?["error"]?.string else { return nil }
-        return
-            "\(name): \(short(refused["digest"]?.string)) was refused: \(WorkspaceText.printable(why)) (\(text(refused["why"]?["code"])))"
+        let (version, code) = (short(refused["digest"]?.string), text(refused["why"]?["code"]))
+        if code == ErrorCode.rolledBack.rawValue {
+            return "\(name): \(version) was left: \(WorkspaceText.printable(why)). It does not come again by itself; a newer one does."
+        }
+        return "\(name): \(version) was refused: \(WorkspaceText.printable(why)) (\(code))"
     }
 
     /// `echo:latest: pulling 34.2 MB of 100.0 MB, 1.1 MB/s, 1 min 2 s left`; nil when nothing is under way.

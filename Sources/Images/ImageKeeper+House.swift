@@ -19,8 +19,13 @@ extension ImageKeeper {
             } else if due > clock.now() {
                 entry.reason = "kept until \(due.rfc3339)"
             } else if !dryRun {
-                entry.removed = try await remove(image, facts)
-                if !entry.removed { entry.reason = "a container needs it" }
+                // One that cannot go keeps no other from going.
+                do {
+                    entry.reason = try await remove(image, facts)
+                    entry.removed = entry.reason == nil
+                } catch let error as BackendError where error.kind != .unavailable {
+                    entry.reason = error.message
+                }
             }
             pruned.append(entry)
         }
@@ -28,13 +33,17 @@ extension ImageKeeper {
         return pruned
     }
 
-    /// By its names one after another, our own and the registries': with the last one the image goes. One that somebody else named stays.
-    private func remove(_ image: RetiredImage, _ facts: ImageFacts?) async throws -> Bool {
-        guard let facts else { return true }
+    /// By its names one after another, our own and the registries': with the last one the image goes. Returns why it did not; one that somebody
+    /// else named stays.
+    private func remove(_ image: RetiredImage, _ facts: ImageFacts?) async throws -> String? {
+        guard let facts else { return nil }
         let ours = ImageVersion(id: image.id, digest: image.digest).keptName
-        for name in [ours] + facts.digests { _ = try await engine.removeImage(name) }
-        guard try await engine.image(image.id) != nil else { return true }
-        return try await engine.removeImage(image.id)
+        // The tag still means it when nothing names the reference any more.
+        let tag = try await engine.image(image.reference)?.id == image.id ? [image.reference] : []
+        for name in [ours] + tag + facts.digests { _ = try await engine.removeImage(name) }
+        guard let left = try await engine.image(image.id) else { return nil }
+        if let name = left.names.first { return "somebody named it \(name)" }
+        return try await engine.removeImage(image.id) ? nil : "a container needs it"
     }
 
     private func forget(_ images: [RetiredImage]) async throws {

@@ -20,11 +20,13 @@ extension ImageKeeper {
     func outcome(
         of reference: ImageReference, _ body: (inout ImageOutcome) async throws -> Void
     ) async -> ImageOutcome {
-        await turns.run(reference.description) {
+        memory.withLock { $0.underWay[reference.description, default: 0] += 1 }
+        defer { memory.withLock { $0.leave(reference.description) } }
+        return await turns.run(reference.description) {
             var outcome = ImageOutcome(reference: reference.description)
             do {
                 try await body(&outcome)
-            } catch is CancellationError {
+            } catch  where error is CancellationError || (error as? any CodedError)?.code == .shuttingDown {
                 outcome.failure = Failure(.shuttingDown, "the daemon is stopping; its next start goes on with this")
             } catch {
                 outcome.failure = await fail(reference, error)
@@ -63,8 +65,8 @@ extension ImageKeeper {
         (image.checkedAt, image.checkFailure) = (clock.now(), nil)
         // A daemon that ended between moving the tag and writing it down, or somebody who pulled by hand.
         if let here, here.id != image.current?.id {
-            image.previous = image.current ?? image.previous
-            image.current = source.version(of: here, reference)
+            let older = image.succeed(by: source.version(of: here, reference))
+            if let older { try await records.save(image, retired: [retire(older, reference)], audit: []) }
         }
         if image.current?.digest == digest, let current = image.current { return current }
         try await begin(&image, digest, ask, .pulling)
@@ -79,7 +81,8 @@ extension ImageKeeper {
         try await records.save(image, retired: [], audit: [])
     }
 
-    /// Ends what is under way as failed: what was replaced until then stays.
+    /// Ends what is under way as failed: what was replaced until then stays. A rollout whose engine or store went away is not over: it goes on
+    /// when they are back.
     private func fail(_ reference: ImageReference, _ error: any Error) async -> Failure {
         let coded = error as? any CodedError
         let failure = Failure(
@@ -89,6 +92,10 @@ extension ImageKeeper {
         do {
             var image = try await tracked(reference)
             guard let rollout = image.rollout, !rollout.state.isOver else { return failure }
+            if rollout.state == .rolling, let coded, coded.isAboutTheHost {
+                log.warning("rollout interrupted", ("image", image.reference), ("code", failure.code.rawValue))
+                return Failure(failure.code, failure.message, next: "It goes on by itself when that is mended.", details: failure.details)
+            }
             let told = ImageFailure(code: failure.code, message: failure.message, at: clock.now())
             try await finish(&image, .failed, told, [audit(.imageRefreshFailed, image, nil, told)])
         } catch {
@@ -111,7 +118,11 @@ extension ImageKeeper {
         if let template = catalog.canary(of: reference.description) {
             do {
                 try await trying.prove(image: target.id, template: template, limit: settings.proofLimit)
-            } catch let error as any CodedError where !error.isAboutTheHost {
+            } catch let error as any CodedError where error.code == .imageUnproven {
+                try await finish(&image, .failed, ImageFailure(code: error.code, message: error.message, at: clock.now()))
+                outcome.failure = Failure(error.code, error.message, next: error.next)
+                return false
+            } catch let error as any CodedError where !error.isAboutTheHost && error.code != .shuttingDown {
                 let failure = ImageFailure(code: error.code, message: "the canary: \(error.message)", at: clock.now())
                 outcome.failure = try await refuse(target, &image, failure)
                 return false
@@ -149,15 +160,13 @@ extension ImageKeeper {
         let former = image.current
         if let former { try await keep(former) }
         try await engine.tag(target.id, as: reference.description)
-        var retired: [RetiredImage] = []
-        if let former, former.id != target.id {
-            if let older = image.previous, older.id != former.id, older.id != target.id { retired.append(retire(older, reference)) }
-            image.previous = former
-        }
-        image.current = target
+        let older = image.succeed(by: target)
         image.observedDigest = target.digest ?? image.observedDigest
-        if image.refused?.digest == target.name { image.refused = nil }
+        // From here on only workspaces are left, also for who comes after a crash.
+        if image.rollout?.recreates == true { image.rollout?.state = .rolling }
+        let retired = older.map { [retire($0, reference)] } ?? []
         try await records.save(image, retired: retired, audit: [audit(.imageAccepted, image, target)])
+        try await records.forgetRetired([target.id], audit: [])
         metrics.accepted()
         log.info("new version accepted", ("image", "\(reference)"), ("digest", Self.short(target.name)))
     }

@@ -105,6 +105,8 @@ extension ImageKeeper {
         image.rollout?.state = state
         image.rollout?.endedAt = clock.now()
         image.rollout?.failure = failure
+        // It has proved itself everywhere: not before, so that one that fails on a workspace again and again is tried later and later.
+        if state == .done, let refused = image.refused, refused.digest == image.current?.name { image.refused = nil }
         try await records.save(image, retired: [], audit: audit)
     }
 }
@@ -154,14 +156,10 @@ extension ImageKeeper {
 // MARK: - After a restart
 
 extension ImageKeeper {
-    /// What an earlier process left in the middle. None when the store cannot be read: then the next start looks again.
-    func unfinished() async -> [TrackedImage] {
-        do {
-            return try await records.trackedImages().filter { $0.rollout.map { !$0.state.isOver } ?? false }
-        } catch {
-            log.warning("unfinished refreshes not read", ("error", String(describing: error)))
-            return []
-        }
+    /// Whether it was left in the middle, by an earlier process or by an engine that went away, and nobody is at it.
+    func isLeft(_ image: TrackedImage) -> Bool {
+        guard let rollout = image.rollout, !rollout.state.isOver else { return false }
+        return memory.withLock { $0.underWay[image.reference] == nil }
     }
 
     func finish(_ image: TrackedImage) async {
@@ -175,6 +173,7 @@ extension ImageKeeper {
         // The version is accepted, or the one before is back: only workspaces are left.
         _ = await outcome(of: reference) { outcome in
             var image = try await self.tracked(reference)
+            guard image.rollout?.state.isOver == false else { return }
             try await self.roll(to: current, &image, reference, &outcome)
         }
     }

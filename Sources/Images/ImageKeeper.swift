@@ -12,6 +12,15 @@ public final class ImageKeeper: ImageKeeping {
         var checking: Set<String> = []
         var lastTick: Timestamp?
         var lastError: ErrorCode?
+        /// Since when no template, override or workspace has named a reference, as far as this process has seen.
+        var unnamedSince: [String: Timestamp] = [:]
+        /// How many refreshes, rollbacks and resumptions of each image run or wait for their turn.
+        var underWay: [String: Int] = [:]
+
+        mutating func leave(_ reference: String) {
+            let left = (underWay[reference] ?? 1) - 1
+            underWay[reference] = left > 0 ? left : nil
+        }
     }
 
     let source: ImageSource
@@ -60,10 +69,9 @@ public final class ImageKeeper: ImageKeeping {
 // MARK: - The loop
 
 extension ImageKeeper {
-    /// Finishes what an earlier process began, then checks digests, notes what is here and keeps house, until the task is cancelled.
+    /// Finishes what was left in the middle, checks digests, notes what is here and keeps house, until the task is cancelled.
     public func run() async {
         await withDiscardingTaskGroup { group in
-            for image in await unfinished() { group.addTask { await self.finish(image) } }
             while !Task.isCancelled {
                 await tick { check in group.addTask { await check() } }
                 guard (try? await clock.sleep(for: min(Self.pace, settings.checkInterval))) != nil else { break }
@@ -79,12 +87,14 @@ extension ImageKeeper {
         do {
             let catalog = try await catalog()
             let tracked = Dictionary(try await records.trackedImages().map { ($0.reference, $0) }) { $1 }
+            for image in tracked.values where isLeft(image) { spawn { await self.finish(image) } }
             for reference in catalog.references { try await noteIfNew(ImageReference(reference), tracked[reference]) }
             if settings.watches {
                 for reference in catalog.references where isDue(reference, tracked[reference]) {
                     spawn { await self.check(ImageReference(reference)) }
                 }
             }
+            for image in tracked.values { try await forgetIfUnnamed(image, Set(catalog.references)) }
             _ = try await prune(dryRun: false)
             let now = clock.now()
             memory.withLock { ($0.lastTick, $0.lastError) = (now, nil) }
@@ -103,6 +113,25 @@ extension ImageKeeper {
             guard due.map({ $0 <= now }) ?? true else { return false }
             return memory.checking.insert(reference).inserted
         }
+    }
+
+    /// A template may be broken for an hour, so a reference keeps its way back as long as a retired image is kept.
+    private func forgetIfUnnamed(_ image: TrackedImage, _ named: Set<String>) async throws {
+        let (now, reference) = (clock.now(), image.reference)
+        let isOver = memory.withLock { memory in
+            guard !named.contains(reference), memory.underWay[reference] == nil else {
+                memory.unnamedSince[reference] = nil
+                return false
+            }
+            let since = memory.unnamedSince[reference] ?? now
+            memory.unnamedSince[reference] = since
+            return now - since >= settings.retention
+        }
+        guard isOver else { return }
+        // What was built here can be had from nowhere: it stays.
+        let versions = [image.current, image.previous].compactMap(\.self).filter { $0.digest != nil }
+        try await records.forgetImage(reference, retired: versions.map { retire($0, ImageReference(reference)) })
+        log.info("nothing names this image any more", ("image", reference))
     }
 
     /// The first version seen here is the one there is a way back to.

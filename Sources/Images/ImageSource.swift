@@ -85,7 +85,9 @@ extension ImageSource {
         while true {
             do {
                 return try await pullSomewhere(reference, progress)
-            } catch let failure as RegistryFailure where failure.mayPass && attempt < settings.pullTries {
+            } catch let failure as RegistryFailure
+                where failure.mayPass && attempt < settings.pullTries && failure.retryAfter ?? .zero <= RetryPause.longestWanted
+            {
                 let pause = RetryPause.pause(after: attempt, retryAfter: failure.retryAfter, dice: random.unit())
                 log.warning(
                     "pull is tried again", ("image", "\(reference)"), ("code", failure.code.rawValue), ("in_ms", String(pause.milliseconds))

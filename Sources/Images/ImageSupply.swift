@@ -38,9 +38,9 @@ public struct ImageSupply: ImageProviding {
     private func note(_ version: ImageVersion, _ reference: ImageReference) async throws -> ImageVersion {
         var image = try await records.trackedImage(reference.description) ?? TrackedImage(reference: reference.description)
         guard image.current != version, image.rollout?.state.isOver ?? true else { return version }
-        if let former = image.current, former.id != version.id { image.previous = former }
-        image.current = version
-        try await records.save(image, retired: [], audit: [])
+        let older = image.succeed(by: version)
+        let retired = older.map { RetiredImage(id: $0.id, reference: image.reference, digest: $0.digest, since: clock.now()) }
+        try await records.save(image, retired: [retired].compactMap(\.self), audit: [])
         return version
     }
 

@@ -4,6 +4,8 @@ import Model
 struct RetryPause {
     static let shortest: Duration = .seconds(2)
     static let longest: Duration = .seconds(120)
+    /// A registry that wants to be left alone for longer is told as what it is: whoever waits holds a place that others need.
+    static let longestWanted: Duration = .seconds(300)
 
     /// `attempt` counts from 1; `dice` is a number from 0 up to 1.
     static func pause(after attempt: Int, retryAfter: Duration?, dice: Double) -> Duration {

@@ -31,6 +31,17 @@ public struct TrackedImage: Sendable, Hashable {
     public var rollout: ImageRollout?
 
     public init(reference: String) { self.reference = reference }
+
+    /// Makes `version` the current one and what it takes the place of the previous one. Returns the one before that, which nothing needs any more.
+    public mutating func succeed(by version: ImageVersion) -> ImageVersion? {
+        guard let former = current, former.id != version.id else {
+            current = version
+            return nil
+        }
+        let older = previous
+        (previous, current) = (former, version)
+        return older.flatMap { $0.id == former.id || $0.id == version.id ? nil : $0 }
+    }
 }
 
 /// Why something about an image failed, as people read it.

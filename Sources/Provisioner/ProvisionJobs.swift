@@ -13,6 +13,9 @@ final class ProvisionJobs: Sendable {
 
     private let state = Mutex(State())
 
+    /// Whether the daemon is stopping.
+    var isClosed: Bool { state.withLock(\.closed) }
+
     var workspaces: Set<WorkspaceID> { state.withLock { Set($0.tasks.keys).union($0.held.keys) } }
 
     /// Runs `body` as work on `id` that is under way, so that nobody else takes it up meanwhile.

@@ -109,8 +109,8 @@ extension WorkspaceProvisioner {
     }
 
     /// What an earlier generation left goes first, but only what labels show to be this workspace's own: a foreign container of the same
-    /// name stays, and the create is refused with `name_conflict`. A kept container makes way, and ends before the token in their common
-    /// volume becomes another's.
+    /// name stays, and the create is refused with `name_conflict`. A kept container makes way, and ends, while the new one is made, before the
+    /// token in their common volume becomes another's.
     private func makeContainer(
         of recipe: ContainerRecipe, _ version: ImageVersion, _ attempt: ProvisionAttempt, on network: WorkspaceNetwork
     ) async throws -> String {
@@ -125,13 +125,19 @@ extension WorkspaceProvisioner {
         var spec = recipe.container(on: network)
         // The reference when it means this version, for people who look; else the version itself.
         if attempt.version != nil, try await backend.image(recipe.image)?.id != version.id { spec.image = version.id }
+        async let ended: Void = end(row.kept)
         let container = try await unbroken { [backend, records, spec] in
             let container = try await backend.createContainer(spec)
             try await records.recordContainer(container, version: version, for: row.id, generation: row.generation)
             return container
         }
-        if let kept = row.kept { try await unbroken { [backend, settings] in try await backend.stop(kept.id, grace: settings.stopGrace) } }
+        try await ended
         return container
+    }
+
+    private func end(_ kept: KeptContainer?) async throws {
+        guard let kept else { return }
+        try await unbroken { [backend, settings] in try await backend.stop(kept.id, grace: settings.stopGrace) }
     }
 
     func start(_ container: String, _ workspace: Workspace) async throws {

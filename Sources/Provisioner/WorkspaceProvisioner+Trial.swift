@@ -8,9 +8,20 @@ extension WorkspaceProvisioner: ImageTrying {
     }
 
     public func replaceContainer(of id: WorkspaceID, with image: ImageVersion, limit: Duration) async throws -> ReplaceOutcome {
-        try await jobs.run(id) {
-            await self.lanes.run(id) { await self.replace(id, image, limit) }
-        }.get()
+        try await untilClosed {
+            try await self.jobs.run(id) {
+                await self.lanes.run(id) { await self.replace(id, image, limit) }
+            }.get()
+        }
+    }
+
+    /// A stop of the daemon is told from a cancellation of this one thing.
+    private func untilClosed<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+        do {
+            return try await body()
+        } catch is CancellationError where jobs.isClosed {
+            throw Failure(.shuttingDown, "the daemon is stopping")
+        }
     }
 
     private func replace(_ id: WorkspaceID, _ image: ImageVersion, _ limit: Duration) async -> Result<ReplaceOutcome, any Error> {
@@ -162,6 +173,17 @@ extension WorkspaceProvisioner {
         }
     }
 
+    /// Behind the trial, which leaves its lane when it notices. What fails here is settled by the reconciler.
+    func endCancelledTrial(_ id: WorkspaceID) async {
+        await lanes.run(id) {
+            do {
+                try await unbroken { try await self.putBack(id) }
+            } catch {
+                log.warning("not put back yet", ("workspace", id.text), ("error", String(describing: error)))
+            }
+        }
+    }
+
     func settleTrial(_ id: WorkspaceID, _ reason: String) {
         recover(id, reason) { running in
             await running()
@@ -200,31 +222,52 @@ extension WorkspaceFailure {
 extension WorkspaceProvisioner {
     public func prove(image: String, template: Template, limit: Duration) async throws {
         let id = WorkspaceID(random: random)
-        try await jobs.holding(id) { () -> Result<Void, any Error> in
-            let outcome: Result<Void, any Error>
-            do { outcome = .success(try await runCanary(id, image, template, limit)) } catch { outcome = .failure(error) }
-            await unbroken { await self.removeCanary(id) }
-            return outcome
-        }.get()
+        try await untilClosed {
+            try await self.jobs.run(id) { () -> Result<Void, any Error> in
+                let outcome: Result<Void, any Error>
+                do {
+                    outcome = .success(try await self.runCanary(id, image, template, limit))
+                } catch {
+                    outcome = .failure(error)
+                }
+                await unbroken { await self.removeCanary(id) }
+                return outcome
+            }.get()
+        }
     }
 
     private func runCanary(_ id: WorkspaceID, _ image: String, _ template: Template, _ limit: Duration) async throws {
         var request = CreateWorkspace(name: "canary of \(template.id)")
         request.template = template.id
         request.image = image
-        var draft = try WorkspaceDraft(request, id: id, catalog: await templates.catalog(), settings: settings, now: clock.now())
-        draft.workspace.isCanary = true
-        draft.workspace.workspaceDirectory = nil
-        let row = try await createProvisioned(draft).workspace
-        log.info("canary started", ("workspace", id.text), ("image", image))
+        let attempt: ProvisionAttempt
         do {
-            try await awaitAgent(of: row, limit)
+            var draft = try WorkspaceDraft(request, id: id, catalog: await templates.catalog(), settings: settings, now: clock.now())
+            draft.workspace.isCanary = true
+            draft.workspace.workspaceDirectory = nil
+            var begun = try await begin(draft)
+            begun.version = ImageVersion(id: image, digest: nil)
+            _ = try await recipe(for: begun)
+            attempt = begun
+        } catch let error as Failure {
+            throw Failure(
+                .imageUnproven, "no canary can be made of the template \(template.id): \(error.message)",
+                next: error.next ?? "Mend the template, then refresh again.")
+        }
+        do {
+            // The time it may take begins when it has its slot.
+            try await provisions.run(for: id) { [self] in
+                log.info("canary started", ("workspace", id.text), ("image", image))
+                try await provision(attempt)
+                try await awaitAgent(of: attempt.workspace, limit)
+            }
         } catch let cancelled as CancellationError {
             throw cancelled
         } catch {
-            if let coded = error as? any CodedError, coded.isAboutTheHost { throw error }
+            let cause: any Error = (error as? ProvisionInterrupted)?.cause ?? error
+            if let coded = cause as? any CodedError, coded.isAboutTheHost { throw cause }
             // Its log goes with it.
-            let failure = await trialFailure(of: row, error)
+            let failure = await trialFailure(of: attempt.workspace, cause)
             throw Failure(failure.code, failure.inOneLine, next: failure.next)
         }
     }

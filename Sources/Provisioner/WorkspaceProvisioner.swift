@@ -77,6 +77,13 @@ public final class WorkspaceProvisioner: Sendable {
 
     /// The intent is committed before the engine hears of it: whatever happens next, the row knows.
     func createProvisioned(_ draft: WorkspaceDraft) async throws -> CreatedWorkspace {
+        let attempt = try await begin(draft)
+        launch(attempt, as: .create)
+        return CreatedWorkspace(workspace: attempt.workspace, token: nil)
+    }
+
+    /// Commits the row; nothing is made yet.
+    func begin(_ draft: WorkspaceDraft) async throws -> ProvisionAttempt {
         let token = tokens.issue()
         var workspace = draft.workspace
         workspace.generation = 1
@@ -88,8 +95,7 @@ public final class WorkspaceProvisioner: Sendable {
             NewWorkspace(
                 workspace: workspace, secrets: draft.secrets, secretFiles: draft.secretFiles, token: token.digest,
                 events: [(kind: .provisioning, payload: announcement)]))
-        launch(ProvisionAttempt(workspace: stored, token: token), as: .create)
-        return CreatedWorkspace(workspace: stored, token: nil)
+        return ProvisionAttempt(workspace: stored, token: token)
     }
 
     /// The agent lives elsewhere: there is nothing to make, only an address to judge and a token to hand out.

@@ -31,6 +31,7 @@ extension WorkspaceProvisioner {
     /// `workspace_removed`, `external_workspace`, `parent_paused`, `template_not_found`.
     public func restart(_ id: WorkspaceID, _ options: RestartOptions) async throws -> Workspace {
         let row = try await ownRow(id)
+        try await checkAncestors(of: row)
         if let template = options.template { try await use(template, for: row) }
         jobs.cancel(id)
         let token = tokens.issue()
@@ -63,6 +64,7 @@ extension WorkspaceProvisioner {
     public func resume(_ id: WorkspaceID) async throws -> [Workspace] {
         let root = try await row(id)
         guard root.status == .paused else { throw Self.wrongState("workspace not found or not paused", root) }
+        try await checkAncestors(of: root)
         var resumed: [Workspace] = []
         for row in [root] + (try await records.liveDescendants(of: id)) where row.status == .paused {
             guard let begun = try await bringBack(row) else { continue }
@@ -275,6 +277,11 @@ extension WorkspaceProvisioner {
         let row = try await ownRow(id)
         guard row.status == .provisioning else { throw Self.wrongState("nothing is under way that could be cancelled", row) }
         jobs.cancel(id)
+        if row.kept != nil {
+            // What is cancelled is the trial of another image: the former container comes back.
+            jobs.start(id) { await self.endCancelledTrial(id) }
+            return row
+        }
         let cause = Failure(
             .provisionCancelled, "the provision was cancelled", next: "Start it again with: berth workspaces restart \(id).")
         // The engine may take its time with a call that is under way: the caller does not wait for that, and the cleanup does.
@@ -308,6 +315,17 @@ extension WorkspaceProvisioner {
                 next: "Do it where the agent runs; this daemon only hears its heartbeats.")
         }
         return row
+    }
+
+    /// Before anything is changed; the transaction that starts a container asks once more.
+    private func checkAncestors(of row: Workspace) async throws {
+        var above: [WorkspaceID: Workspace] = [:]
+        var next = row.parentID
+        while let id = next, above[id] == nil, let ancestor = try await records.workspace(id) {
+            above[id] = ancestor
+            next = ancestor.parentID
+        }
+        try Ancestry.checkStart(of: row) { above[$0] }
     }
 
     static let missing = Failure(

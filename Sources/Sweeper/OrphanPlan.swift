@@ -185,15 +185,17 @@ extension OrphanPlan {
             case .found, .restored: false
             }
         }
-        if facts.now >= holdEnd {
-            // Whoever was to be asked has had the whole hold; still in batches, so that a mistake can be stopped in the middle.
-            decision.quarantine += held.filter { isRipe($0, facts) }.prefix(policy.mostPerCycle)
-        }
+        // The young ones count, too: they would ripen one by one, each alone in its cycle.
         let missing = rowless.filter {
-            $0.orphan.state == .found && $0.orphan.cause == .rowMissing && ($0.orphan.awaitsDecision || isRipe($0, facts))
+            $0.orphan.state == .found && $0.orphan.cause == .rowMissing
+                && ($0.orphan.awaitsDecision || facts.sightedBefore.contains($0.orphan.workspaceID))
         }
         guard isFused(missing, facts) else {
-            decision.quarantine += missing
+            decision.quarantine += missing.filter { isRipe($0, facts) }
+            if facts.now >= holdEnd {
+                // Whoever was to be asked has had the whole hold; still in batches, so that a mistake can be stopped in the middle.
+                decision.quarantine += held.filter { isRipe($0, facts) }.prefix(policy.mostPerCycle)
+            }
             return
         }
         decision.fuseBlown = missing.count

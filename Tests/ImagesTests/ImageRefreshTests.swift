@@ -146,6 +146,51 @@ struct ImageRefreshTests {
         #expect(report.outcomes.first?.failure?.message.hasPrefix("b: ") == true, "it says who")
     }
 
+    @Test("one that passes its canary and fails on a workspace is tried later each time")
+    func failsLaterAndLater() async throws {
+        let fixture = try KeeperFixture()
+        try await fixture.bring("sha256:a")
+        try await fixture.workspaces("a")
+        fixture.publish("sha256:b")
+        fixture.hands.breakOn("a")
+        for tries in 1...3 {
+            _ = try await fixture.refresh()
+            #expect(try await fixture.image.refused?.tries == tries)
+        }
+        fixture.hands.mend("a")
+        _ = try await fixture.refresh()
+        #expect(try await fixture.image.refused == nil && fixture.hands.replaced == ["a"])
+    }
+
+    @Test(
+        "a rollout that an engine or a stop interrupts is not over, and goes on with the next round",
+        arguments: [ErrorCode.engineUnavailable, .shuttingDown])
+    func interruptedRollout(_ code: ErrorCode) async throws {
+        let fixture = try KeeperFixture()
+        try await fixture.bring("sha256:a")
+        try await fixture.workspaces("one", "two")
+        fixture.publish("sha256:b")
+        fixture.hands.fail(Failure(code, "not now"))
+        #expect(try await fixture.refresh().outcomes.first?.failure?.code == code)
+        let image = try await fixture.image
+        #expect(image.rollout?.state == .rolling && image.current?.digest == "sha256:b")
+        fixture.hands.fail(nil)
+        await withTaskGroup(of: Void.self) { group in await fixture.keeper.tick { body in group.addTask { await body() } } }
+        #expect(fixture.hands.replaced == ["one", "two"])
+        #expect(try await fixture.image.rollout?.state == .done)
+    }
+
+    @Test("a template that no canary can be made of leaves the version unproven, and not refused")
+    func unproven() async throws {
+        let fixture = try KeeperFixture()
+        try await fixture.bring("sha256:a")
+        fixture.publish("sha256:b")
+        fixture.hands.failProof(Failure(.imageUnproven, "no canary"))
+        _ = try await fixture.refresh()
+        let image = try await fixture.image
+        #expect(image.refused == nil && image.rollout?.state == .failed && image.current?.digest == "sha256:a")
+    }
+
     @Test("an agent at work is waited for, and left alone when it takes too long")
     func busy() async throws {
         let fixture = try KeeperFixture { $0.busyLimit = .seconds(5) }

@@ -107,10 +107,50 @@ struct ImageWatchTests {
             (image.previous, image.current) = (image.current, ImageVersion(id: "id-sha256:b", digest: "sha256:b"))
         }
         try await fixture.records.save(image, retired: [], audit: [])
-        for image in await fixture.keeper.unfinished() { await fixture.keeper.finish(image) }
+        #expect(fixture.keeper.isLeft(image))
+        await fixture.keeper.finish(image)
         #expect(fixture.hands.replaced == ["one", "two"])
         #expect(try await fixture.image.rollout?.state == .done)
-        #expect(await fixture.keeper.unfinished().isEmpty)
+        #expect(try await !fixture.keeper.isLeft(fixture.image))
+    }
+
+    @Test("an image that nothing names any more goes with its versions, when both times are over")
+    func unnamed() async throws {
+        let fixture = try KeeperFixture { $0.retention = .seconds(3600) }
+        try await fixture.bring("sha256:a")
+        var other = TrackedImage(reference: "reg/gone:1")
+        try await fixture.engine.pull("reg/gone@sha256:x") { _ in }
+        try await fixture.engine.tag("id-sha256:x", as: other.reference)
+        other.current = ImageVersion(id: "id-sha256:x", digest: "sha256:x")
+        try await fixture.records.save(other, retired: [], audit: [])
+        func ticks() async throws -> Bool {
+            await fixture.keeper.tick { _ in }
+            return try await fixture.records.trackedImage(other.reference) != nil
+        }
+        #expect(try await ticks())
+        fixture.clock.advance(by: .seconds(3599))
+        #expect(try await ticks())
+        fixture.clock.advance(by: .seconds(1))
+        #expect(try await !ticks() && fixture.engine.hasImage(id: "id-sha256:x"))
+        fixture.clock.advance(by: .seconds(3600))
+        #expect(try await !ticks() && !fixture.engine.hasImage(id: "id-sha256:x"))
+        #expect(try await fixture.records.trackedImage(Self.reference) != nil && fixture.engine.hasImage(id: "id-sha256:a"))
+    }
+
+    @Test("a retired image that somebody else named stays, and keeps no other from going")
+    func namedByOthers() async throws {
+        let fixture = try KeeperFixture { $0.retention = .seconds(3600) }
+        try await fixture.bring("sha256:a")
+        for digest in ["sha256:b", "sha256:c", "sha256:d"] {
+            fixture.publish(digest)
+            _ = try await fixture.refresh(false)
+        }
+        fixture.engine.name("id-sha256:a", "app:backup")
+        fixture.clock.advance(by: .seconds(3601))
+        let pruned = try await fixture.keeper.prune(dryRun: false)
+        #expect(pruned.filter(\.removed).map(\.image.digest) == ["sha256:b"])
+        #expect(pruned.first { $0.image.digest == "sha256:a" }?.reason == "somebody named it app:backup")
+        #expect(fixture.engine.hasImage(id: "id-sha256:a"))
     }
 
     @Test("current and previous are kept; what is older goes after its time, unless a container needs it")

@@ -77,7 +77,7 @@ final class FakeHands: ImageTrying {
         var broken: [String: ErrorCode] = [:]
         var busy: Set<String> = []
         var replaced: [String] = []
-        var failure: BackendError?
+        var failure: (any CodedError)?
     }
 
     private let engine: FakeEngine
@@ -95,9 +95,10 @@ final class FakeHands: ImageTrying {
     func failProof(_ failure: Failure?) { state.withLock { $0.proofFailure = failure } }
     /// Its new container does not come back.
     func breakOn(_ name: String, _ code: ErrorCode = .containerExited) { state.withLock { $0.broken[name] = code } }
+    func mend(_ name: String) { state.withLock { $0.broken[name] = nil } }
     func setBusy(_ names: Set<String>) { state.withLock { $0.busy = names } }
     /// No container can be replaced now.
-    func fail(_ failure: BackendError) { state.withLock { $0.failure = failure } }
+    func fail(_ failure: (any CodedError)?) { state.withLock { $0.failure = failure } }
 
     func prove(image: String, template: Template, limit: Duration) async throws {
         try state.withLock {

@@ -133,7 +133,7 @@ struct ImageTrialTests {
         let trial = Task { try await first.replaceContainer(of: id, with: Self.next, limit: .seconds(60)) }
         await awaiting(world)
         await first.cancelAll()
-        await #expect(throws: CancellationError.self) { try await trial.value }
+        #expect(await code { _ = try await trial.value } == .shuttingDown)
         #expect(world.engine.boxes(of: id).count == 2, "a stop decides nothing")
         _ = await world.boot()
         let now = try world.onlyBox(of: id)
@@ -275,6 +275,42 @@ struct ImageTrialTests {
         #expect(
             Set(visited).isSuperset(
                 of: atEngine ? ["rename", "createContainer", "stop", "copy", "start"] : ["beginTrial", "recordContainer"]))
+    }
+
+    @Test("a trial that somebody cancels ends with the former container")
+    func cancelled() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        let id = try await online(world, provisioner)
+        let former = try world.onlyBox(of: id)
+        let trial = Task { try await provisioner.replaceContainer(of: id, with: Self.next, limit: .seconds(60)) }
+        await awaiting(world)
+        #expect(try await provisioner.cancel(id).status == .provisioning)
+        await #expect(throws: CancellationError.self) { try await trial.value }
+        await provisioner.idle()
+        let box = try world.onlyBox(of: id)
+        #expect((box.facts.id, box.facts.name, box.facts.state) == (former.facts.id, former.facts.name, .running))
+        try await beat(world, id)
+        #expect(try world.row(id).status == .online && world.row(id).kept == nil)
+    }
+
+    @Test("an engine that goes away under a canary, and a template that cannot be made, say nothing about the image")
+    func innocentCanary() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        world.engine.faults.on("createContainer", .fail(BackendError.down))
+        let away = await #expect(throws: BackendError.self) {
+            try await provisioner.prove(image: World.image, template: World.echo, limit: .seconds(60))
+        }
+        #expect(away?.isAboutTheHost == true)
+        world.engine.faults.clear()
+        var template = World.echo
+        template.tier = 3
+        let strict = try World(templates: FakeTemplates([template]))
+        #expect(
+            await code { try await strict.provisioner().prove(image: World.image, template: template, limit: .seconds(60)) }
+                == .imageUnproven)
+        #expect(strict.engine.boxes.isEmpty && strict.records.rows.allSatisfy { $0.status == .removed })
     }
 
     @Test("a canary registers, answers its card, and leaves nothing")

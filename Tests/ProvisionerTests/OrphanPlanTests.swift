@@ -113,6 +113,16 @@ struct OrphanPlanTests {
         #expect(taken(decided) == [id(1)] && decided.fuseBlown == nil)
     }
 
+    @Test("the young count for the fuse, so that they do not ripen one by one; while it is blown nothing else is taken")
+    func fuseBeforeRipeness() {
+        let young = (1...8).map { container($0, age: -Int64($0)) } + (9...40).map { container($0) }
+        let blown = decide(facts(young, at: 30) { $0.statuses = live(9...40) })
+        #expect(taken(blown).isEmpty && blown.fuseBlown == 8)
+        let old = (41...44).map { container($0, age: 3600) }
+        let both = decide(facts(young + old, at: 5000) { $0.statuses = live(9...40) })
+        #expect(taken(both).isEmpty && both.fuseBlown == 8)
+    }
+
     @Test("a database that has never known us: what is older is held for the whole time, then taken in batches")
     func wiped() {
         let all = (1...20).map { container($0, age: 3600) }

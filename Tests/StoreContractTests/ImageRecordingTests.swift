@@ -20,6 +20,17 @@ struct ImageRecordingTests {
         return image
     }
 
+    @Test("a reference that is forgotten leaves its versions among the retired", arguments: RecordsKind.present)
+    func forgotten(_ kind: RecordsKind) async throws {
+        try await RecordsFixture.with(kind) { fixture in
+            for reference in ["a:1", "b:1"] { try await fixture.store.save(TrackedImage(reference: reference), retired: [], audit: []) }
+            let retired = RetiredImage(id: "id-1", reference: "a:1", digest: "sha256:1", since: Timestamp(seconds: 5))
+            try await fixture.store.forgetImage("a:1", retired: [retired])
+            #expect(try await fixture.store.trackedImages().map(\.reference) == ["b:1"])
+            #expect(try await fixture.store.retiredImages() == [retired])
+        }
+    }
+
     @Test("an image comes back exactly as it was saved, in every state of its refresh", arguments: RecordsKind.present)
     func roundTrip(_ kind: RecordsKind) async throws {
         try await RecordsFixture.with(kind) { fixture in

@@ -80,6 +80,16 @@ extension FakeEngine {
 
     public func setFreeBytes(_ bytes: Int64?) { state.withLock { $0.freeBytes = bytes } }
 
+    /// Somebody gives an image a tag of their own.
+    public func name(_ id: String, _ tag: String) {
+        state.withLock { state in
+            guard let image = state.images.values.first(where: { $0.id == id }) else { return }
+            let named = ImageFacts(id: id, digests: image.digests, names: [tag], environment: image.environment)
+            for (key, other) in state.images where other.id == id { state.images[key] = named }
+            state.images[tag] = named
+        }
+    }
+
     public func hasImage(id: String) -> Bool { state.withLock { $0.images.values.contains { $0.id == id } } }
 
     public func imageID(_ reference: String) -> String? { state.withLock { $0.images[reference]?.id } }

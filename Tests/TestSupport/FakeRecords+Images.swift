@@ -17,6 +17,13 @@ extension FakeRecords: ImageRecording {
         }
     }
 
+    public func forgetImage(_ reference: String, retired: [RetiredImage]) async throws {
+        try await transact("forgetImage") { state in
+            state.images[reference] = nil
+            for image in retired where state.retired[image.id] == nil { state.retired[image.id] = image }
+        }
+    }
+
     public func retiredImages() async throws -> [RetiredImage] {
         try await transact("retiredImages") { $0.retired.values.sorted { ($0.since, $0.id) < ($1.since, $1.id) } }
     }

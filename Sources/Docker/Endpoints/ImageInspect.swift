@@ -14,6 +14,7 @@ struct ImageInspect: EngineEndpoint {
         guard let id = json["Id"]?.string else { throw EngineError.unreadable("an image", body: reply.body) }
         return ImageFacts(
             id: id, digests: json["RepoDigests"]?.array?.compactMap(\.string) ?? [],
+            names: json["RepoTags"]?.array?.compactMap(\.string) ?? [],
             environment: EnvironmentVariable.list(json["Config"]?["Env"]), sizeBytes: Int64(json["Size"]?.int ?? 0))
     }
 

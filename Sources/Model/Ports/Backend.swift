@@ -58,13 +58,18 @@ public struct WorkspaceNetwork: Sendable, Hashable {
 public struct ImageFacts: Sendable, Hashable {
     public let id: String
     public let digests: [String]
+    /// Its tags on this engine, whoever gave them.
+    public let names: [String]
     /// What the image sets in every container made from it.
     public let environment: [EnvironmentVariable]
     public let sizeBytes: Int64
 
-    public init(id: String, digests: [String], environment: [EnvironmentVariable] = [], sizeBytes: Int64 = 0) {
+    public init(
+        id: String, digests: [String], names: [String] = [], environment: [EnvironmentVariable] = [], sizeBytes: Int64 = 0
+    ) {
         self.id = id
         self.digests = digests
+        self.names = names
         self.environment = environment
         self.sizeBytes = sizeBytes
     }

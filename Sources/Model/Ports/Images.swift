@@ -51,6 +51,8 @@ public protocol ImageRecording: Sendable {
     func trackedImage(_ reference: String) async throws -> TrackedImage?
     /// Inserts or replaces, notes `retired` (one that is there already keeps its time), and appends `audit`.
     func save(_ image: TrackedImage, retired: [RetiredImage], audit: [AuditEvent]) async throws
+    /// Removes what is known of a reference, and notes `retired`, in one transaction.
+    func forgetImage(_ reference: String, retired: [RetiredImage]) async throws
     func retiredImages() async throws -> [RetiredImage]
     func forgetRetired(_ ids: [String], audit: [AuditEvent]) async throws
 }

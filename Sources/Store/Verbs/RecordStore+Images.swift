@@ -12,12 +12,15 @@ extension RecordStore {
     func save(_ image: TrackedImage, retired: [RetiredImage], audit: [AuditEvent]) async throws {
         try await database.write { transaction in
             try transaction.sql.run(ImageRow.save, ImageRow.values(image))
-            for image in retired {
-                try transaction.sql.run(
-                    "INSERT INTO retired_images (id, reference, digest, since) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
-                    [.text(image.id), .text(image.reference), SQLValue(image.digest), .int(image.since.microseconds)])
-            }
+            try transaction.retire(retired)
             for event in audit { try transaction.append(event) }
+        }
+    }
+
+    func forgetImage(_ reference: String, retired: [RetiredImage]) async throws {
+        try await database.write { transaction in
+            try transaction.sql.run("DELETE FROM images WHERE reference = $1", [.text(reference)])
+            try transaction.retire(retired)
         }
     }
 
@@ -74,6 +77,15 @@ extension RecordStore {
 }
 
 extension Transaction {
+    /// One that is noted already keeps its time.
+    fileprivate func retire(_ images: [RetiredImage]) throws {
+        for image in images {
+            try sql.run(
+                "INSERT INTO retired_images (id, reference, digest, since) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+                [.text(image.id), .text(image.reference), SQLValue(image.digest), .int(image.since.microseconds)])
+        }
+    }
+
     /// `workspace` is `provisioning` from now on, under `token` alone; one that rests goes on resting.
     fileprivate func restartProvision(of workspace: Workspace, token: TokenDigest) throws -> Workspace {
         var workspace = workspace

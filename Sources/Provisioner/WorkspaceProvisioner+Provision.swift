@@ -28,8 +28,7 @@ extension WorkspaceProvisioner {
         do {
             let version = try await journal.phase(.image) { try await image(for: attempt, recipe, journal) }
             try await journal.phase(.volumes) { try await makeVolumes(of: &recipe, attempt) }
-            let container = try await journal.phase(.create) { try await makeContainer(of: recipe, version, attempt, on: network) }
-            try await journal.phase(.copy) { try await backend.copy(recipe.files, into: container, at: "/configs") }
+            let container = try await place(recipe, version, attempt, on: network, journal)
             try await journal.phase(.start) { try await start(container, attempt.workspace) }
         } catch let error as BackendError where error.kind == .unavailable {
             throw ProvisionInterrupted(cause: error)
@@ -108,36 +107,73 @@ extension WorkspaceProvisioner {
         }
     }
 
-    /// What an earlier generation left goes first, but only what labels show to be this workspace's own: a foreign container of the same
-    /// name stays, and the create is refused with `name_conflict`. A kept container makes way, and ends, while the new one is made, before the
-    /// token in their common volume becomes another's.
-    private func makeContainer(
-        of recipe: ContainerRecipe, _ version: ImageVersion, _ attempt: ProvisionAttempt, on network: WorkspaceNetwork
+    /// Creates the container and copies its files in. A kept container ends meanwhile: before the token in their common volume becomes
+    /// another's its process is gone, and before the new one starts the engine has tidied up after it.
+    private func place(
+        _ recipe: ContainerRecipe, _ version: ImageVersion, _ attempt: ProvisionAttempt, on network: WorkspaceNetwork,
+        _ journal: ProvisionJournal
     ) async throws -> String {
+        try await makeWay(for: recipe)
+        let kept = recipe.workspace.kept?.id
+        let (signs, sign) = AsyncStream.makeStream(of: EndSign.self)
+        // Listened to before the stop: the engine tells of a death well before it answers the stop.
+        let events = kept == nil ? nil : try? await backend.events(since: nil)
+        async let stopped: Void = stop(kept, sign)
+        async let _: Void = watch(events, for: kept, sign)
+        let container = try await journal.phase(.create) { try await create(recipe, version, attempt, on: network) }
+        if kept != nil, await signs.first(where: { _ in true }) != .died { try await stopped }
+        try await journal.phase(.copy) { try await backend.copy(recipe.files, into: container, at: "/configs") }
+        try await stopped
+        return container
+    }
+
+    private enum EndSign { case died, stopped }
+
+    private func stop(_ kept: String?, _ sign: AsyncStream<EndSign>.Continuation) async throws {
+        defer { sign.yield(.stopped) }
+        guard let kept else { return }
+        try await unbroken { [backend, settings] in try await backend.stop(kept, grace: settings.stopGrace) }
+    }
+
+    private func watch(
+        _ events: AsyncThrowingStream<ContainerEvent, any Error>?, for kept: String?, _ sign: AsyncStream<EndSign>.Continuation
+    ) async {
+        guard let events else { return }
+        do {
+            for try await event in events where event.containerID == kept && event.action == .die {
+                sign.yield(.died)
+                return
+            }
+        } catch {
+            return  // The stop itself tells.
+        }
+    }
+
+    /// What an earlier generation left goes first, but only what labels show to be this workspace's own: a foreign container of the same
+    /// name stays, and the create is refused with `name_conflict`. A kept container makes way.
+    private func makeWay(for recipe: ContainerRecipe) async throws {
         let row = recipe.workspace
         for former in try await backend.containers(of: row.id) {
-            guard former.id == row.kept?.id else {
+            if former.id == row.kept?.id {
+                try await backend.rename(former.id, to: recipe.keptName)
+            } else {
                 try await backend.removeContainer(former.id)
-                continue
             }
-            try await backend.rename(former.id, to: recipe.keptName)
         }
+    }
+
+    private func create(
+        _ recipe: ContainerRecipe, _ version: ImageVersion, _ attempt: ProvisionAttempt, on network: WorkspaceNetwork
+    ) async throws -> String {
+        let row = recipe.workspace
         var spec = recipe.container(on: network)
         // The reference when it means this version, for people who look; else the version itself.
         if attempt.version != nil, try await backend.image(recipe.image)?.id != version.id { spec.image = version.id }
-        async let ended: Void = end(row.kept)
-        let container = try await unbroken { [backend, records, spec] in
+        return try await unbroken { [backend, records, spec] in
             let container = try await backend.createContainer(spec)
             try await records.recordContainer(container, version: version, for: row.id, generation: row.generation)
             return container
         }
-        try await ended
-        return container
-    }
-
-    private func end(_ kept: KeptContainer?) async throws {
-        guard let kept else { return }
-        try await unbroken { [backend, settings] in try await backend.stop(kept.id, grace: settings.stopGrace) }
     }
 
     func start(_ container: String, _ workspace: Workspace) async throws {

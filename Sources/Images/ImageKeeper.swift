@@ -94,7 +94,8 @@ extension ImageKeeper {
                     spawn { await self.check(ImageReference(reference)) }
                 }
             }
-            for image in tracked.values { try await forgetIfUnnamed(image, Set(catalog.references)) }
+            let named = Set(catalog.references)
+            for image in tracked.values { try await forgetIfUnnamed(image, named) }
             _ = try await prune(dryRun: false)
             let now = clock.now()
             memory.withLock { ($0.lastTick, $0.lastError) = (now, nil) }

@@ -116,7 +116,7 @@ extension WorkspaceProvisioner {
         try await makeWay(for: recipe)
         let kept = recipe.workspace.kept?.id
         let (signs, sign) = AsyncStream.makeStream(of: EndSign.self)
-        // Listened to before the stop: the engine tells of a death well before it answers the stop.
+        // Listened to before the stop: the engine tells of a death well before it answers the stop. Without events the answer is waited for.
         let events = kept == nil ? nil : try? await backend.events(since: nil)
         async let stopped: Void = stop(kept, sign)
         async let _: Void = watch(events, for: kept, sign)

@@ -212,6 +212,21 @@ struct ImageSourceTests {
         #expect(shown.withLock { $0 }.contains { $0.contains("fewer, please") })
     }
 
+    @Test("a registry that wants to be left alone for hours is told as that at once: nobody keeps a place that others need")
+    func hoursOfPatience() async throws {
+        let fixture = try KeeperFixture()
+        fixture.engine.faults.on("pull", .fail(BackendError(.failed, .pullFailed, "no")))
+        fixture.registry.answer(Self.reference, .failure(RegistryFailure(.rateLimited, "tomorrow", retryAfter: .seconds(86_400))))
+        let began = fixture.clock.now()
+        let work = Task { try await fixture.supply.provide(Self.reference) { _ in } }
+        guard case .failure(let error as RegistryFailure) = await ticking(fixture, work) else {
+            Issue.record("it was waited for")
+            return
+        }
+        #expect(error.code == .rateLimited && fixture.clock.now() - began < .seconds(300))
+        #expect(fixture.engine.faults.count(of: "pull") == 1)
+    }
+
     @Test("a registry that stays busy ends the patience, and what it said is told with the image's name")
     func impatient() async throws {
         let fixture = try KeeperFixture { $0.pullTries = 3 }

@@ -70,6 +70,29 @@ struct LifecycleVerbTests {
                 == .workspaceNotFound)
     }
 
+    @Test("what is refused below a paused workspace has changed nothing: no template, no external one that comes back alone")
+    func refusedBelowPaused() async throws {
+        let world = try World()
+        let provisioner = world.provisioner()
+        let parent = try await online(world, provisioner)
+        var request = world.request("child")
+        request.parentID = parent
+        let child = try await online(world, provisioner, request)
+        request = CreateWorkspace(name: "elsewhere")
+        (request.external, request.parentID) = (true, parent)
+        let external = try await provisioner.create(request).workspace.id
+        var bare = try world.row(child)
+        bare.template = nil
+        world.records.arrange(bare)
+        _ = try await provisioner.pause(parent)
+        var options = RestartOptions()
+        options.template = World.echo.id
+        #expect(await code { _ = try await provisioner.restart(child, options) } == .parentPaused)
+        #expect(try world.row(child).template == nil)
+        #expect(await code { _ = try await provisioner.resume(external) } == .parentPaused)
+        #expect(try world.row(external).status == .paused)
+    }
+
     @Test("a pause stops a family, keeps its containers, and a resume starts the very same ones with their tokens")
     func pauseResume() async throws {
         let world = try World()
